@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The requests of a connection that wait for their end, found by their number.
+//!
+//! A hash table with open addressing, in storage that the owner provides: entries lie in the table
+//! itself, and nothing here allocates or frees, so that it may all happen under a spinlock. Never
+//! grows by itself: the owner asks [`SeqMap::needs_room`], allocates, and calls [`SeqMap::grow`].
+//!
+//! Numbers are given out in sequence, so the low bits of a number are its hash: as long as the
+//! requests in flight are fewer than the slots, each number has a slot to itself.
+
+use core::{
+    mem,
+    ops::DerefMut, //
+};
+
+use usbip_proto::Seqnum;
+
+/// A place in the storage of a [`SeqMap`].
+#[derive(Debug)]
+pub struct Slot<T>(Option<(Seqnum, T)>);
+
+impl<T> Slot<T> {
+    /// An empty slot, of which storage is made.
+    pub const EMPTY: Self = Self(None);
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+/// Why an entry was not taken; it is given back.
+#[derive(Debug, PartialEq, Eq)]
+pub enum InsertError<T> {
+    /// There is no room.
+    Full(T),
+    /// There is an entry of that number.
+    Duplicate(T),
+}
+
+impl<T> InsertError<T> {
+    /// Returns the entry that was not taken.
+    pub fn into_inner(self) -> T {
+        let (Self::Full(value) | Self::Duplicate(value)) = self;
+        value
+    }
+}
+
+/// A map from request numbers to entries.
+///
+/// `S` is the storage; of a length that is no power of two only the largest power of two in it is
+/// used.
+#[derive(Debug)]
+pub struct SeqMap<T, S>
+where
+    S: DerefMut<Target = [Slot<T>]>,
+{
+    slots: S,
+    len: usize,
+    /// Where [`SeqMap::pop_any`] looks first.
+    cursor: usize,
+}
+
+impl<T, S> SeqMap<T, S>
+where
+    S: DerefMut<Target = [Slot<T>]>,
+{
+    /// Makes a map of storage. Entries that may be in it are dropped.
+    pub fn new(mut storage: S) -> Self {
+        for slot in storage.iter_mut() {
+            slot.0 = None;
+        }
+        Self {
+            slots: storage,
+            len: 0,
+            cursor: 0,
+        }
+    }
+
+    /// Returns the number of entries.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Returns whether there is no entry.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Returns the number of slots in use or free, 0 or a power of two.
+    pub fn capacity(&self) -> usize {
+        usable(self.slots.len())
+    }
+
+    /// Returns how large a new storage must be for `additional` more entries; `None` if there is
+    /// room for them.
+    pub fn needs_room(&self, additional: usize) -> Option<usize> {
+        let wanted = self.len.saturating_add(additional);
+        if wanted <= room(self.capacity()) {
+            return None;
+        }
+        Some(slots_for(wanted))
+    }
+
+    /// Moves all entries to a new, empty storage, and returns the old one to be freed once no lock
+    /// is held.
+    ///
+    /// A storage that is too small is returned itself, and nothing changes; so the owner can tell
+    /// by asking [`SeqMap::needs_room`] again.
+    pub fn grow(&mut self, storage: S) -> S {
+        if self.len > room(usable(storage.len())) {
+            return storage;
+        }
+        let mut old = mem::replace(self, Self::new(storage));
+        for slot in old.slots.iter_mut() {
+            if let Some((seqnum, value)) = slot.0.take() {
+                // There is room, and the numbers of the old table differ.
+                if let Err(refused) = self.insert(seqnum, value) {
+                    drop(refused);
+                }
+            }
+        }
+        old.slots
+    }
+
+    /// Adds an entry.
+    ///
+    /// # Errors
+    ///
+    /// [`InsertError`] with the entry if the number is taken, or else if there is no room.
+    pub fn insert(&mut self, seqnum: Seqnum, value: T) -> Result<(), InsertError<T>> {
+        let capacity = self.capacity();
+        let mut index = home(seqnum, capacity);
+        for _ in 0..capacity {
+            match self.slots.get_mut(index) {
+                Some(Slot(Some((taken, _)))) if *taken == seqnum => {
+                    return Err(InsertError::Duplicate(value));
+                }
+                Some(Slot(Some(_))) => index = after(index, capacity),
+                Some(empty) => {
+                    if self.len >= room(capacity) {
+                        break;
+                    }
+                    *empty = Slot(Some((seqnum, value)));
+                    self.len = self.len.saturating_add(1);
+                    return Ok(());
+                }
+                None => break,
+            }
+        }
+        Err(InsertError::Full(value))
+    }
+
+    /// Returns an entry.
+    pub fn get(&self, seqnum: Seqnum) -> Option<&T> {
+        match self.slots.get(self.find(seqnum)?) {
+            Some(Slot(Some((_, value)))) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Returns an entry, to be changed.
+    pub fn get_mut(&mut self, seqnum: Seqnum) -> Option<&mut T> {
+        let index = self.find(seqnum)?;
+        match self.slots.get_mut(index) {
+            Some(Slot(Some((_, value)))) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Takes an entry out.
+    pub fn remove(&mut self, seqnum: Seqnum) -> Option<T> {
+        let index = self.find(seqnum)?;
+        self.take(index).map(|(_, value)| value)
+    }
+
+    /// Takes any entry out; `None` if there is none. Taking out all entries is linear.
+    pub fn pop_any(&mut self) -> Option<(Seqnum, T)> {
+        if self.len == 0 {
+            return None;
+        }
+        let capacity = self.capacity();
+        for _ in 0..capacity {
+            // What closes the gap may be in the same slot now, so the cursor stays.
+            if let Some(taken) = self.take(self.cursor) {
+                return Some(taken);
+            }
+            self.cursor = after(self.cursor, capacity);
+        }
+        None
+    }
+
+    /// Returns all entries, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (Seqnum, &T)> {
+        self.slots
+            .iter()
+            .filter_map(|slot| slot.0.as_ref().map(|(seqnum, value)| (*seqnum, value)))
+    }
+
+    /// Returns all entries, to be changed, in no order.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Seqnum, &mut T)> {
+        self.slots
+            .iter_mut()
+            .filter_map(|slot| slot.0.as_mut().map(|(seqnum, value)| (*seqnum, value)))
+    }
+
+    fn find(&self, seqnum: Seqnum) -> Option<usize> {
+        let capacity = self.capacity();
+        let mut index = home(seqnum, capacity);
+        for _ in 0..capacity {
+            match self.slots.get(index) {
+                Some(Slot(Some((taken, _)))) if *taken == seqnum => return Some(index),
+                Some(Slot(Some(_))) => index = after(index, capacity),
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// Empties a slot, and moves back what had to evade it, so that no search ends too early.
+    fn take(&mut self, index: usize) -> Option<(Seqnum, T)> {
+        let taken = self.slots.get_mut(index)?.0.take()?;
+        self.len = self.len.saturating_sub(1);
+        let capacity = self.capacity();
+        let mut gap = index;
+        let mut next = after(gap, capacity);
+        while let Some(Slot(Some((seqnum, _)))) = self.slots.get(next) {
+            // An entry may move to the gap if it is not between the gap and its home.
+            if distance(home(*seqnum, capacity), next, capacity) >= distance(gap, next, capacity) {
+                self.slots.swap(gap, next);
+                gap = next;
+            }
+            next = after(next, capacity);
+        }
+        Some(taken)
+    }
+}
+
+/// The number of slots that are used of a storage.
+fn usable(len: usize) -> usize {
+    len.checked_ilog2()
+        .and_then(|bits| 1_usize.checked_shl(bits))
+        .unwrap_or(0)
+}
+
+/// The number of entries that slots have room for: three quarters, so that searches stay short.
+fn room(capacity: usize) -> usize {
+    capacity.saturating_sub(capacity / 4)
+}
+
+/// The number of slots that have room for so many entries, and for some more.
+fn slots_for(entries: usize) -> usize {
+    entries
+        .saturating_add(entries / 2)
+        .max(8)
+        .checked_next_power_of_two()
+        .unwrap_or(usize::MAX)
+}
+
+fn home(seqnum: Seqnum, capacity: usize) -> usize {
+    let low = usize::try_from(seqnum.get()).unwrap_or(usize::MAX);
+    low & capacity.saturating_sub(1)
+}
+
+fn after(index: usize, capacity: usize) -> usize {
+    index.wrapping_add(1) & capacity.saturating_sub(1)
+}
+
+/// How far `to` is behind `from`, going up and around.
+fn distance(from: usize, to: usize, capacity: usize) -> usize {
+    to.wrapping_sub(from) & capacity.saturating_sub(1)
+}
