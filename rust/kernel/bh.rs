@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A scope in which soft interrupts are off on this CPU.
+//!
+//! It must never let a scope move to another thread.
+
+use kernel::types::NotThreadSafe;
+
+use crate::bindings as helpers;
+
+/// While this lives, soft interrupts do not run on this CPU, so that the holder must not sleep.
+///
+/// Must not end with interrupts off.
+#[must_use = "the scope ends when this is dropped"]
+#[doc(alias = "local_bh_disable")]
+pub struct BottomHalvesOff(NotThreadSafe);
+
+impl BottomHalvesOff {
+    /// Begins the scope. Any context but a hard interrupt.
+    pub fn enter() -> Self {
+        // SAFETY: Counted per thread, and taken back when the value is dropped.
+        unsafe { helpers::usbip_helper_local_bh_disable() };
+        Self(NotThreadSafe)
+    }
+}
+
+impl Drop for BottomHalvesOff {
+    fn drop(&mut self) {
+        // SAFETY: Pairs with the call in `enter`, in the same thread.
+        unsafe { helpers::usbip_helper_local_bh_enable() };
+    }
+}

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Bytes that go between a thread of the kernel and a process without a buffer in between: the
+//! thread lends what it has for as long as it waits, and the process copies.
+//!
+//! In both directions the rule is the same, and it is what makes them sound: what is lent lies in a
+//! slot behind a mutex, is used only with that mutex held, and is taken out of the slot, with the
+//! mutex held, before the call that lends it returns. Nobody waits for a process with the mutex
+//! held, not even for its pages. So the lender always gets back what it has lent.
+//!
+//! It must never look at the bytes.
+
+use core::{
+    mem,
+    ptr::NonNull,
+    slice, //
+};
+
+use kernel::{
+    bindings,
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            AtomicFlag,
+            Full, //
+        },
+        Mutex, //
+    },
+    task::MAX_SCHEDULE_TIMEOUT,
+    time::Delta, //
+};
+
+use crate::{
+    iovec::WriteVec,
+    time::jiffies,
+    user_bytes::{
+        FromUser,
+        ToUser, //
+    },
+    waitq::{
+        signal_pending,
+        Sleep,
+        WaitQueue,
+        Watch, //
+    }, //
+};
+
+/// Bytes after which a writer lets others have the mutex.
+const TURN: usize = 1024 * 1024;
+
+/// Why a loan ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoanEnd {
+    /// All of it was used.
+    Used,
+    /// Nothing is lent here any more.
+    Ended,
+    /// The process left it half used for too long.
+    Stalled,
+}
+
+/// How far a process has read what is lent.
+///
+/// # Invariants
+///
+/// While it is in the slot of an [`Outbox`], and the mutex is held, there are `parts` entries at
+/// `next`, of which the first one is longer than `offset`, and all are valid for reads.
+struct Cursor {
+    next: NonNull<bindings::kvec>,
+    parts: usize,
+    offset: usize,
+    left: usize,
+}
+
+// SAFETY: By the invariant it means something only where it may be used.
+unsafe impl Send for Cursor {}
+
+impl Cursor {
+    /// Copies from where it stands. Gives how many bytes.
+    ///
+    /// # Safety
+    ///
+    /// The cursor must be in its slot, and the mutex held.
+    unsafe fn copy(&mut self, to: &mut ToUser<'_, '_>) -> usize {
+        let mut total = 0_usize;
+        while self.parts > 0 {
+            // SAFETY: By the invariant.
+            let entry = unsafe { self.next.as_ref() };
+            let rest = entry.iov_len.saturating_sub(self.offset);
+            // SAFETY: By the invariant the entry is valid for reads; `offset` is within it.
+            let bytes = unsafe {
+                slice::from_raw_parts(entry.iov_base.cast::<u8>().wrapping_add(self.offset), rest)
+            };
+            let copied = to.copy(bytes);
+            total = total.saturating_add(copied);
+            self.left = self.left.saturating_sub(copied);
+            if copied < rest {
+                self.offset = self.offset.saturating_add(copied);
+                break;
+            }
+            // INVARIANT: The next entry, if there is one; entries are not empty.
+            self.offset = 0;
+            self.parts = self.parts.saturating_sub(1);
+            // SAFETY: There is an entry here, so that the address behind it is in bounds.
+            self.next = unsafe { self.next.add(1) };
+        }
+        total
+    }
+}
+
+/// From the kernel to a process: one thread sends, processes read.
+#[pin_data]
+pub struct Outbox {
+    #[pin]
+    desk: Mutex<Option<Cursor>>,
+    /// Whether something is in the slot that was not read yet.
+    full: AtomicFlag,
+    ended: AtomicFlag,
+    #[pin]
+    sender: WaitQueue,
+    readers: Watch,
+}
+
+impl Outbox {
+    /// An empty one. `readers` is woken when there is something to read, and at the end.
+    pub fn new(readers: Watch) -> impl PinInit<Self> {
+        pin_init!(Self {
+            desk <- new_mutex!(None, "Outbox::desk"),
+            full: AtomicFlag::new(false),
+            ended: AtomicFlag::new(false),
+            sender <- WaitQueue::new(),
+            readers,
+        })
+    }
+
+    /// Whether a read would give something. Any context.
+    pub fn is_full(&self) -> bool {
+        self.full.load(Acquire)
+    }
+
+    /// Lends a frame until all of it was read. May sleep.
+    ///
+    /// A process that reads nothing for `limit` has stalled.
+    pub fn send(&self, frame: &WriteVec<'_>, limit: Option<Delta>) -> LoanEnd {
+        let (entries, parts, bytes) = frame.as_raw();
+        let Some(next) = NonNull::new(entries.cast_mut()).filter(|_| parts > 0) else {
+            return LoanEnd::Used;
+        };
+        // INVARIANT: The entries of the frame are valid and not empty for as long as `frame` is
+        // borrowed, which is until this function returns, and below the slot is emptied first.
+        let mut slot = self.desk.lock();
+        *slot = Some(Cursor {
+            next,
+            parts,
+            offset: 0,
+            left: bytes,
+        });
+        // With the mutex held, as whoever lowers it: a reader may be done before we get on.
+        self.full.xchg(true, Full);
+        drop(slot);
+        self.readers.wake();
+
+        let mut before = bytes;
+        let end = loop {
+            let woken = self.sender.wait(Sleep::Idle, patience(limit), || {
+                !self.full.load(Acquire) || self.ended.load(Acquire)
+            });
+            if woken {
+                break LoanEnd::Used;
+            }
+            let left = self.desk.lock().as_ref().map_or(0, |cursor| cursor.left);
+            if left == before {
+                break LoanEnd::Stalled;
+            }
+            before = left;
+        };
+
+        // From here on nobody has the frame.
+        let mut slot = self.desk.lock();
+        let unread = slot.take().is_some();
+        self.full.xchg(false, Full);
+        drop(slot);
+        match end {
+            LoanEnd::Used if unread => LoanEnd::Ended,
+            end => end,
+        }
+    }
+
+    /// Reads from what is lent: as much as there is room for, but not beyond its end. Waits for
+    /// something to be lent, unless `nonblocking`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` at the end, `EAGAIN` if there is nothing and the caller does not wait, `ERESTARTSYS`
+    /// if a signal is pending, `EFAULT`.
+    pub fn read(&self, to: &mut ToUser<'_, '_>, nonblocking: bool) -> Result<usize> {
+        let mut total = 0_usize;
+        while !to.is_empty() {
+            let mut slot = self.desk.lock();
+            let ended = self.ended.load(Acquire);
+            if let (Some(cursor), false) = (&mut *slot, ended) {
+                // SAFETY: It is in the slot, and the mutex is held.
+                total = total.saturating_add(unsafe { cursor.copy(to) });
+                if cursor.left == 0 {
+                    *slot = None;
+                    self.full.xchg(false, Full);
+                    drop(slot);
+                    self.sender.wake();
+                    break;
+                }
+                drop(slot);
+                if to.is_empty() {
+                    break;
+                }
+                // What stopped it was a page.
+                let present = to.fault_in().and_then(|()| match signal_pending() {
+                    true => Err(ERESTARTSYS),
+                    false => Ok(()),
+                });
+                match present {
+                    Err(error) if total == 0 => return Err(error),
+                    Err(_) => break,
+                    Ok(()) => continue,
+                }
+            }
+            drop(slot);
+            if total > 0 {
+                break;
+            }
+            if self.ended.load(Acquire) {
+                return Err(EINTR);
+            }
+            if nonblocking {
+                return Err(EAGAIN);
+            }
+            self.readers
+                .wait(|| self.full.load(Acquire) || self.ended.load(Acquire))?;
+        }
+        Ok(total)
+    }
+
+    /// Lends nothing any more: the sender and the readers return. Any context; sleeps not.
+    pub fn end(&self) {
+        self.ended.xchg(true, Full);
+        self.sender.wake();
+        self.readers.wake();
+    }
+}
+
+/// What takes the bytes that a process writes.
+pub trait Feed: Send {
+    /// Takes some of the bytes. Gives how many; zero if the next page is not there. May sleep, but
+    /// not for the process.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] if no more can be taken.
+    fn feed(&mut self, from: &mut FromUser<'_, '_>) -> Result<usize, Broken>;
+
+    /// Whether it may be left like that for ever.
+    fn is_at_rest(&self) -> bool;
+}
+
+/// A [`Feed`] takes no more.
+#[derive(Clone, Copy, Debug)]
+pub struct Broken;
+
+/// A feed that is lent.
+///
+/// # Invariants
+///
+/// While it is in the slot of an [`Inbox`], and the mutex is held, `feed` is valid, and nobody else
+/// uses it.
+struct Lent {
+    feed: NonNull<dyn Feed>,
+    /// How often it took something.
+    meals: u32,
+}
+
+// SAFETY: The feed is `Send`, and by the invariant used by one thread at a time.
+unsafe impl Send for Lent {}
+
+/// From a process to the kernel: one thread lends what takes the bytes, and the processes that
+/// write run it themselves.
+#[pin_data]
+pub struct Inbox {
+    #[pin]
+    desk: Mutex<Option<Lent>>,
+    /// Whether a feed is in the slot.
+    open: AtomicFlag,
+    broken: AtomicFlag,
+    ended: AtomicFlag,
+    #[pin]
+    lender: WaitQueue,
+    writers: Watch,
+}
+
+impl Inbox {
+    /// A closed one. `writers` is woken when it opens, and at the end.
+    pub fn new(writers: Watch) -> impl PinInit<Self> {
+        pin_init!(Self {
+            desk <- new_mutex!(None, "Inbox::desk"),
+            open: AtomicFlag::new(false),
+            broken: AtomicFlag::new(false),
+            ended: AtomicFlag::new(false),
+            lender <- WaitQueue::new(),
+            writers,
+        })
+    }
+
+    /// Whether a write would be taken. Any context.
+    pub fn is_open(&self) -> bool {
+        self.open.load(Acquire)
+    }
+
+    /// Lends a feed until it is broken (and then used up), or until the end. May sleep.
+    ///
+    /// A process that writes nothing for `limit` while the feed is not at rest has stalled.
+    pub fn lend(&self, feed: &mut (dyn Feed + '_), limit: Option<Delta>) -> LoanEnd {
+        // SAFETY: Only the lifetime changes; by the invariant of `Lent` and what is done below, the
+        // result is not used beyond the old one.
+        let feed =
+            unsafe { mem::transmute::<NonNull<dyn Feed + '_>, NonNull<dyn Feed>>(feed.into()) };
+        // INVARIANT: `feed` is borrowed exclusively until this function returns, and below the slot
+        // is emptied first.
+        let mut slot = self.desk.lock();
+        *slot = Some(Lent { feed, meals: 0 });
+        self.open.xchg(true, Full);
+        drop(slot);
+        self.writers.wake();
+
+        let mut before = 0;
+        let end = loop {
+            let woken = self.lender.wait(Sleep::Idle, patience(limit), || {
+                self.broken.load(Acquire) || self.ended.load(Acquire)
+            });
+            if woken {
+                break match self.broken.load(Acquire) {
+                    true => LoanEnd::Used,
+                    false => LoanEnd::Ended,
+                };
+            }
+            let slot = self.desk.lock();
+            let Some(lent) = slot.as_ref() else {
+                break LoanEnd::Used;
+            };
+            // SAFETY: It is in the slot, and the mutex is held.
+            if lent.meals == before && !unsafe { lent.feed.as_ref() }.is_at_rest() {
+                break LoanEnd::Stalled;
+            }
+            before = lent.meals;
+        };
+
+        self.open.xchg(false, Full);
+        // From here on nobody has the feed.
+        *self.desk.lock() = None;
+        end
+    }
+
+    /// Feeds all of the bytes to what is lent. Waits for the loan, unless `nonblocking`. May sleep.
+    ///
+    /// Gives fewer bytes if it ends before.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` at the end, `EAGAIN` if nothing is lent yet and the caller does not wait,
+    /// `ERESTARTSYS` if a signal is pending, `EFAULT`.
+    pub fn write(&self, from: &mut FromUser<'_, '_>, nonblocking: bool) -> Result<usize> {
+        let mut total = 0_usize;
+        while !from.is_empty() {
+            match self.turn(from, &mut total) {
+                Turn::Over if total == 0 => return Err(EINTR),
+                Turn::Over => break,
+                Turn::Closed if total > 0 => break,
+                Turn::Closed if nonblocking => return Err(EAGAIN),
+                Turn::Closed => self.writers.wait(|| {
+                    self.open.load(Acquire) || self.broken.load(Acquire) || self.ended.load(Acquire)
+                })?,
+                Turn::Rest if from.is_empty() => break,
+                Turn::Rest => {
+                    let present = from.fault_in().and_then(|()| match signal_pending() {
+                        true => Err(ERESTARTSYS),
+                        false => Ok(()),
+                    });
+                    match present {
+                        Err(error) if total == 0 => return Err(error),
+                        Err(_) => break,
+                        Ok(()) => {}
+                    }
+                }
+            }
+        }
+        Ok(total)
+    }
+
+    /// Feeds with the mutex held, and counts what was taken.
+    fn turn(&self, from: &mut FromUser<'_, '_>, total: &mut usize) -> Turn {
+        let mut slot = self.desk.lock();
+        if self.ended.load(Acquire) || self.broken.load(Acquire) {
+            return Turn::Over;
+        }
+        let Some(lent) = &mut *slot else {
+            return Turn::Closed;
+        };
+        let mut taken = 0_usize;
+        while !from.is_empty() && taken < TURN && !self.ended.load(Acquire) {
+            // SAFETY: It is in the slot, and the mutex is held.
+            match unsafe { lent.feed.as_mut() }.feed(from) {
+                Ok(0) => break,
+                Ok(count) => {
+                    lent.meals = lent.meals.wrapping_add(1);
+                    taken = taken.saturating_add(count);
+                    *total = total.saturating_add(count);
+                }
+                Err(Broken) => {
+                    *slot = None;
+                    drop(slot);
+                    self.broken.xchg(true, Full);
+                    self.lender.wake();
+                    self.writers.wake();
+                    return Turn::Over;
+                }
+            }
+        }
+        Turn::Rest
+    }
+
+    /// Lends nothing any more: the lender and the writers return. Any context; sleeps not.
+    pub fn end(&self) {
+        self.ended.xchg(true, Full);
+        self.lender.wake();
+        self.writers.wake();
+    }
+}
+
+/// How a writer's turn with the mutex went.
+enum Turn {
+    /// As far as the pages that are there go, or fairness.
+    Rest,
+    /// Nothing is lent yet.
+    Closed,
+    /// Nothing is ever taken again.
+    Over,
+}
+
+/// How long to wait for a process to do something.
+fn patience(limit: Option<Delta>) -> c_long {
+    limit.map_or(MAX_SCHEDULE_TIMEOUT, jiffies)
+}

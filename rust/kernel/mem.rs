@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A scope in which the calling thread allocates without I/O.
+//!
+//! It must never let a scope move to another thread.
+
+use kernel::{
+    prelude::*,
+    types::NotThreadSafe, //
+};
+
+use crate::bindings as helpers;
+
+/// While this lives, allocations of the thread do not start I/O to get memory, as if all were
+/// `GFP_NOIO`.
+///
+/// For code that a block device may wait for: it must not wait for that block device. Scopes may
+/// nest, and must end in the reverse order.
+#[must_use = "the scope ends when this is dropped"]
+#[doc(alias = "memalloc_noio_save")]
+pub struct NoIo {
+    before: c_uint,
+    _thread: NotThreadSafe,
+}
+
+impl NoIo {
+    /// Begins the scope. Process context.
+    pub fn enter() -> Self {
+        Self {
+            // SAFETY: Changes a flag of the calling thread only.
+            before: unsafe { helpers::usbip_helper_memalloc_noio_save() },
+            _thread: NotThreadSafe,
+        }
+    }
+}
+
+impl Drop for NoIo {
+    fn drop(&mut self) {
+        // SAFETY: `before` is what this thread's `save` gave, as the value cannot change threads.
+        unsafe { helpers::usbip_helper_memalloc_noio_restore(self.before) };
+    }
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Waking a thread when there is work ([`Signal`]), and waiting until something has happened
+//! ([`Gate`]).
+//!
+//! It must never carry data: what there is to do is found under the lock that protects it.
+
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        Acquire,
+        AtomicFlag,
+        Full, //
+    },
+    task::MAX_SCHEDULE_TIMEOUT,
+    time::Delta, //
+};
+
+use crate::{
+    kthread::ShouldStop,
+    time::jiffies,
+    waitq::{
+        Sleep,
+        WaitQueue, //
+    }, //
+};
+
+/// Why a [`Signal::wait_for`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// The signal was raised; it no longer is.
+    Raised,
+    /// The thread is asked to stop.
+    Stop,
+    /// The time is over.
+    TimedOut,
+}
+
+/// A flag that one thread sleeps on and anybody raises.
+///
+/// Raising is sticky and does not count: any number of raises before the wait make one wait return
+/// at once. What was written before a raise is seen by the thread after the wait that consumes it.
+#[pin_data]
+pub struct Signal {
+    raised: AtomicFlag,
+    #[pin]
+    queue: WaitQueue,
+}
+
+impl Signal {
+    /// A signal that is not raised.
+    pub fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            raised: AtomicFlag::new(false),
+            queue <- WaitQueue::new(),
+        })
+    }
+
+    /// Raises the signal and wakes the thread that waits. Any context, also with interrupts off.
+    ///
+    /// Costs one atomic operation when it is raised already or the thread is busy.
+    pub fn raise(&self) {
+        // Who raised it first wakes; the thread cannot have missed that, as it has not consumed the
+        // flag yet.
+        if !self.raised.xchg(true, Full) {
+            self.queue.wake();
+        }
+    }
+
+    /// Sleeps until the signal is raised, and lowers it. May sleep.
+    ///
+    /// Gives false when the thread has been asked to stop: the caller must then leave its loop, as
+    /// no later wait will sleep.
+    #[must_use]
+    pub fn wait(&self, stop: &ShouldStop) -> bool {
+        self.wait_jiffies(stop, MAX_SCHEDULE_TIMEOUT) == Wake::Raised
+    }
+
+    /// As [`wait`](Self::wait), but no longer than `limit`. May sleep.
+    #[must_use]
+    pub fn wait_for(&self, stop: &ShouldStop, limit: Delta) -> Wake {
+        self.wait_jiffies(stop, jiffies(limit))
+    }
+
+    /// Lowers the signal. Gives whether it was raised. Any context.
+    pub fn take(&self) -> bool {
+        self.raised.xchg(false, Full)
+    }
+
+    fn wait_jiffies(&self, stop: &ShouldStop, timeout: c_long) -> Wake {
+        let mut wake = Wake::TimedOut;
+        self.queue.wait(Sleep::Idle, timeout, || {
+            if stop.get() {
+                wake = Wake::Stop;
+                return true;
+            }
+            if self.take() {
+                wake = Wake::Raised;
+                return true;
+            }
+            false
+        });
+        wake
+    }
+}
+
+/// A gate that is shut or open: who comes while it is shut waits, and cannot be interrupted.
+///
+/// What was written before [`open`](Self::open) is seen by whoever passes.
+#[pin_data]
+#[doc(alias = "completion")]
+pub struct Gate {
+    open: AtomicFlag,
+    #[pin]
+    queue: WaitQueue,
+}
+
+impl Gate {
+    /// A gate that is open or shut.
+    pub fn new(open: bool) -> impl PinInit<Self> {
+        pin_init!(Self {
+            open: AtomicFlag::new(open),
+            queue <- WaitQueue::new(),
+        })
+    }
+
+    /// Opens the gate and lets all waiters pass. Any context.
+    pub fn open(&self) {
+        if !self.open.xchg(true, Full) {
+            self.queue.wake();
+        }
+    }
+
+    /// Shuts the gate. Any context. A waiter that was woken by an [`open`](Self::open) but has not
+    /// run yet waits on.
+    pub fn shut(&self) {
+        self.open.xchg(false, Full);
+    }
+
+    /// Whether the gate is open. Any context.
+    pub fn is_open(&self) -> bool {
+        self.open.load(Acquire)
+    }
+
+    /// Sleeps until the gate is open. May sleep, and is reported as hung after the kernel's limit.
+    pub fn wait(&self) {
+        self.queue
+            .wait(Sleep::Uninterruptible, MAX_SCHEDULE_TIMEOUT, || {
+                self.is_open()
+            });
+    }
+
+    /// As [`wait`](Self::wait), but no longer than `limit`. Gives whether the gate is open. May
+    /// sleep.
+    #[must_use]
+    pub fn wait_for(&self, limit: Delta) -> bool {
+        self.queue
+            .wait(Sleep::Uninterruptible, jiffies(limit), || self.is_open())
+    }
+}
