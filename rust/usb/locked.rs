@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What may only be done to a device while it is locked.
+//!
+//! The lock is the one under which drivers are bound and unbound: whoever holds it may be waiting
+//! for this driver to let go of the device. Hence [`Device::try_lock_until`].
+
+use core::{
+    ops::Deref,
+    ptr, //
+};
+
+use kernel::{
+    bindings,
+    device,
+    error::to_result,
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+use usbip_kernel::{
+    bindings::usbip_helper_usb_unlock_device,
+    errno, //
+};
+
+use crate::Device;
+
+/// A device, locked.
+///
+/// # Invariants
+///
+/// The device lock is held by this.
+pub struct LockedDevice<'a>(&'a Device);
+
+impl<'a> LockedDevice<'a> {
+    /// Takes over a lock.
+    ///
+    /// # Safety
+    ///
+    /// The device lock is held, and the caller does not release it.
+    pub(crate) unsafe fn new(device: &'a Device) -> Self {
+        // INVARIANT: The caller hands it over.
+        Self(device)
+    }
+
+    /// Chooses a configuration and tells the device. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if there is no such configuration; what the device or the controller answered.
+    #[doc(alias = "usb_set_configuration")]
+    pub fn set_configuration(&self, value: u16) -> Result {
+        // SAFETY: Valid and, by the type invariant, locked.
+        to_result(unsafe { bindings::usb_set_configuration(self.0.as_raw(), value.into()) })
+    }
+
+    /// Chooses an alternate setting of an interface and tells the device. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if there is no such setting; what the device or the controller answered.
+    #[doc(alias = "usb_set_interface")]
+    pub fn set_interface(&self, number: u16, setting: u16) -> Result {
+        // SAFETY: Valid; interfaces come and go only while the device is locked.
+        let interface = unsafe { bindings::usb_ifnum_to_if(self.0.as_raw(), number.into()) };
+        if interface.is_null() {
+            return Err(EINVAL);
+        }
+        // The USB core would print a warning for each request that names no setting.
+        // SAFETY: The interface is valid as long as the device is locked.
+        if unsafe { bindings::usb_altnum_to_altsetting(interface, setting.into()) }.is_null() {
+            return Err(EINVAL);
+        }
+        // SAFETY: Valid, and locked, so that no configuration is chosen meanwhile.
+        to_result(unsafe {
+            bindings::usb_set_interface(self.0.as_raw(), number.into(), setting.into())
+        })
+    }
+
+    /// Resets the port of the device, and restores its configuration. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `EHOSTUNREACH` if it is suspended; what the hub or the device answered.
+    #[doc(alias = "usb_reset_device")]
+    pub fn reset(&self) -> Result {
+        if self.0.state() == bindings::usb_device_state_USB_STATE_SUSPENDED {
+            return Err(errno::ehostunreach());
+        }
+        // SAFETY: Valid and, by the type invariant, locked.
+        to_result(unsafe { bindings::usb_reset_device(self.0.as_raw()) })
+    }
+
+    /// Whether the device lost its power or its address while the machine slept, so that only a
+    /// reset brings it back.
+    #[doc(alias = "reset_resume")]
+    pub fn needs_reset(&self) -> bool {
+        // SAFETY: Valid; the lock is held, under which this changes.
+        unsafe { bindings::usb_device::reset_resume_raw(self.0.as_raw()) != 0 }
+    }
+
+    /// The device that this one hangs on.
+    pub(crate) fn parent(&self) -> Option<ARef<device::Device>> {
+        if !self.0.is_attached() {
+            return None;
+        }
+        // SAFETY: Valid by the type invariant of `Device`.
+        let parent = unsafe { (*ptr::addr_of!((*self.0.as_raw()).dev)).parent };
+        if parent.is_null() {
+            return None;
+        }
+        // SAFETY: The parent is let go of after the device was marked as gone, with its lock held
+        // in between: it is valid until the lock is released.
+        let parent: &device::Device = unsafe { device::Device::from_raw(parent) };
+        Some(parent.into())
+    }
+}
+
+impl Deref for LockedDevice<'_> {
+    type Target = Device;
+
+    fn deref(&self) -> &Device {
+        self.0
+    }
+}
+
+impl Drop for LockedDevice<'_> {
+    fn drop(&mut self) {
+        // SAFETY: The lock is held by the type invariant.
+        unsafe { usbip_helper_usb_unlock_device(self.0.as_raw()) };
+    }
+}
