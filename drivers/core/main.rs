@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! usbip-core: what the exporting and the importing side of USB/IP have in common.
+//!
+//! A [`Session`] owns a device's connections and their threads, a [`Transport`] carries the bytes,
+//! a [`Role`] is what the driver adds. Nothing here knows whether URBs come in or go out.
+
+#![crate_name = "usbip_core"]
+#![forbid(unsafe_code)]
+
+pub mod debug;
+mod fault;
+mod params;
+mod provider;
+mod role;
+mod rx;
+mod session;
+mod transport;
+mod tx;
+
+use kernel::prelude::*;
+
+pub use crate::{
+    fault::Fault,
+    params::stall_limit,
+    provider::{
+        Provider,
+        ProviderRegistration, //
+    },
+    role::{
+        Fill,
+        Receive,
+        Role,
+        Transmit, //
+    },
+    session::{
+        ConnectError,
+        Session,
+        SessionState, //
+    },
+    transport::{
+        fault_at_end,
+        open,
+        Carrier,
+        Machine,
+        Progress,
+        Source,
+        Transport, //
+    },
+};
+
+module! {
+    type: Core,
+    name: "usbip_core",
+    authors: ["The USB/IP in Rust authors"],
+    description: "USB/IP Core",
+    license: "GPL",
+}
+
+usbip_kernel::modinfo! {
+    "version" = "0.1.0",
+}
+
+struct Core;
+
+impl kernel::Module for Core {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        provider::init();
+        Ok(Self)
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The receiving half of a connection: from the transport into the receiving machine.
+//!
+//! Small PDUs are read many at a time into a read-ahead buffer. The payload of a large one is read
+//! straight to where it belongs; the read-ahead buffer then only ends the same read, so that the
+//! next header comes along without a call of its own.
+
+use kernel::{
+    prelude::*, //
+};
+
+use usbip_kernel::iovec::IoVecs;
+use usbip_logic::receive::Receiver;
+use usbip_proto::HEADER_LEN;
+
+use crate::{
+    transport::{
+        Machine,
+        Progress,
+        Source, //
+    },
+    usbip_dbg,
+    Fault,
+    Receive, //
+};
+
+/// Bytes of the read-ahead buffer: one page, or eight PDUs with a full-size packet each.
+const READ_AHEAD: usize = 4096;
+
+/// Bytes of payload from which on a read of its own is cheaper than one more copy.
+const LARGE: usize = 1024;
+
+/// The receiving half of a connection, made before its thread.
+pub(crate) struct Rx<R> {
+    sink: R,
+    receiver: Receiver,
+    read_ahead: KVec<u8>,
+    parts: IoVecs,
+    /// Whether the last payload was large. The next PDU is then likely to have one too, and only
+    /// its header is read ahead, so that none of the payload has to be copied.
+    large: bool,
+}
+
+impl<R: Receive> Rx<R> {
+    /// Allocates the buffers.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(sink: R) -> Result<Self> {
+        Ok(Self {
+            sink,
+            receiver: Receiver::new(),
+            read_ahead: KVec::from_elem(0, READ_AHEAD, GFP_KERNEL)?,
+            parts: IoVecs::new(),
+            large: false,
+        })
+    }
+}
+
+impl<R: Receive> Machine for Rx<R> {
+    /// Reads once: payload to where it belongs if there is much of it, then some of what follows.
+    fn step(&mut self, source: &mut dyn Source) -> Result<Progress, Fault> {
+        let want = self.receiver.direct();
+        self.large = match want {
+            0 => self.large && self.receiver.at_boundary(),
+            _ => want >= LARGE,
+        };
+        let ahead = if self.large { HEADER_LEN } else { READ_AHEAD };
+        let read_ahead = self.read_ahead.get_mut(..ahead).unwrap_or_default();
+
+        let mut parts = self.parts.read();
+        let direct = if want >= LARGE {
+            self.sink.space(&mut parts, want)?
+        } else {
+            0
+        };
+        parts.push(read_ahead).map_err(|_| Fault::NoMemory)?;
+        let progress = source.receive(&mut parts)?;
+
+        if let Progress::Bytes(count) = progress {
+            usbip_dbg!(Xmit, "received {} bytes\n", count);
+            let straight = count.min(direct);
+            if straight > 0 {
+                self.receiver.advance(straight, &mut self.sink)?;
+            }
+            let rest = count.saturating_sub(straight);
+            let bytes = self.read_ahead.get(..rest).unwrap_or_default();
+            self.receiver.feed(bytes, &mut self.sink)?;
+        }
+        Ok(progress)
+    }
+
+    fn at_boundary(&self) -> bool {
+        self.receiver.at_boundary()
+    }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What carries the PDUs of one connection, chosen when the connection is made.
+//!
+//! There is no switch for the whole system: [`open`] decides for the file descriptor that it is
+//! given, and the session only ever sees the trait.
+
+use core::ops::Deref;
+
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+use usbip_kernel::{
+    iovec::{
+        ReadVec,
+        WriteVec, //
+    },
+    kthread::ShouldStop,
+    module_ref::ModuleRef,
+    net::Socket, //
+};
+
+use crate::{
+    params,
+    provider,
+    Fault, //
+};
+
+/// What a call of [`Source::receive`] brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// That many bytes, at least one.
+    Bytes(usize),
+    /// Nothing within the stall timeout.
+    Nothing,
+    /// The peer closed its side; nothing more will come.
+    End,
+}
+
+/// Where the next bytes come from.
+pub trait Source {
+    /// Receives at least one byte into `into`, from its start, as soon as there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Transport`] with the error of the socket.
+    fn receive(&mut self, into: &mut ReadVec<'_>) -> Result<Progress, Fault>;
+}
+
+/// The receiving half of a connection, as transports see it: it takes bytes and carries out what
+/// they say.
+///
+/// It belongs to whoever holds it exclusively; that need not be the thread that it was made for.
+pub trait Machine: Send {
+    /// Takes what one call of `source` brings. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// The fault of the source, or why the bytes end the connection. The machine is then of no use
+    /// any more.
+    fn step(&mut self, source: &mut dyn Source) -> Result<Progress, Fault>;
+
+    /// Whether the last PDU is complete.
+    fn at_boundary(&self) -> bool;
+}
+
+/// What ends a connection whose stream ends here.
+pub fn fault_at_end(machine: &dyn Machine) -> Fault {
+    if machine.at_boundary() {
+        Fault::Closed
+    } else {
+        Fault::Truncated
+    }
+}
+
+/// A byte stream to the peer, with one receiving and one sending thread.
+///
+/// All methods may sleep. Dropping a transport gives its file back and does *not* shut the stream
+/// down: a descriptor that was refused stays usable for the process that owns it.
+pub trait Transport: Send + Sync {
+    /// Gives `machine` all that is received, until the connection ends or the thread is told to
+    /// stop; it is told after [`shut_down`](Self::shut_down) only.
+    ///
+    /// Returns why; `None` if it was told to stop.
+    fn receive(&self, machine: &mut dyn Machine, stop: &ShouldStop) -> Option<Fault>;
+
+    /// Sends the whole of `frame`.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Transport`] with the error of the socket, [`Fault::Stalled`] if the peer took
+    /// nothing for the stall timeout.
+    fn send(&self, frame: &WriteVec<'_>) -> Result<(), Fault>;
+
+    /// Ends the stream in both directions and wakes the receiver and the sender.
+    ///
+    /// May be called by any task, and more than once.
+    fn shut_down(&self);
+}
+
+/// A transport, with the module that its code is in, which cannot be unloaded meanwhile.
+#[derive(Clone)]
+pub struct Carrier {
+    // First: the module may be unloaded as soon as the reference to it is gone.
+    transport: Arc<dyn Transport>,
+    _module: Option<ModuleRef>,
+}
+
+impl Carrier {
+    /// `module` is whose code `transport` is, unless that is this module.
+    pub(crate) fn new(transport: Arc<dyn Transport>, module: Option<ModuleRef>) -> Self {
+        Self {
+            transport,
+            _module: module,
+        }
+    }
+}
+
+impl Deref for Carrier {
+    type Target = dyn Transport;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.transport
+    }
+}
+
+/// Takes over the stream socket behind the file descriptor `fd` of the current process.
+///
+/// The family is not looked at: TCP, kTLS, AF_UNIX and vsock all serve. If a module has a claim to
+/// the socket, it carries the connection; the socket then only says which connection that is.
+///
+/// # Errors
+///
+/// `EINVAL` if `fd` is not open, is not a socket, or is not a stream socket, or if its owner cannot
+/// carry a connection now; `ENOMEM`.
+pub fn open(fd: i32) -> Result<Carrier> {
+    let socket = Socket::from_fd(fd).map_err(|_| EINVAL)?;
+    if !socket.is_stream() {
+        return Err(EINVAL);
+    }
+    if let Some(carrier) = provider::claimed(&socket)? {
+        return Ok(carrier);
+    }
+    socket.set_noio();
+    socket.set_stall_timeout(params::STALL_TIMEOUT.get_u32());
+    watch_link(&socket, params::LINK_TIMEOUT.get_u32());
+    let transport = Arc::new(KernelSocket { socket }, GFP_KERNEL)?;
+    Ok(Carrier::new(transport, None))
+}
+
+/// Lets TCP notice within `seconds` that the peer has vanished; 0 leaves the socket alone.
+///
+/// Keepalive finds a dead peer on an idle link, the user timeout one that owes acknowledgements.
+/// After half of the time three probes are sent, so that two of them may get lost.
+fn watch_link(socket: &Socket, seconds: u32) {
+    const PROBES: u32 = 3;
+
+    if seconds == 0 || !socket.is_tcp() {
+        return;
+    }
+    let idle = (seconds / 2).max(1);
+    let interval = ((seconds - seconds / 2) / PROBES).max(1);
+    socket.set_keepalive(idle, interval, PROBES);
+    socket.set_user_timeout(seconds.saturating_mul(1000));
+}
+
+/// The transport of nearly every connection: the kernel reads and writes the socket itself.
+struct KernelSocket {
+    socket: Socket,
+}
+
+impl Source for &Socket {
+    fn receive(&mut self, into: &mut ReadVec<'_>) -> Result<Progress, Fault> {
+        match Socket::receive(self, into) {
+            Ok(0) => Ok(Progress::End),
+            Ok(count) => Ok(Progress::Bytes(count)),
+            Err(error) if error == EAGAIN => Ok(Progress::Nothing),
+            Err(error) => Err(Fault::Transport(error)),
+        }
+    }
+}
+
+impl Transport for KernelSocket {
+    fn receive(&self, machine: &mut dyn Machine, stop: &ShouldStop) -> Option<Fault> {
+        let mut source = &self.socket;
+        while !stop.get() {
+            match machine.step(&mut source) {
+                Ok(Progress::Bytes(_)) => {}
+                Ok(Progress::Nothing) if machine.at_boundary() => {}
+                Ok(Progress::Nothing) => return Some(Fault::Stalled),
+                Ok(Progress::End) => return Some(fault_at_end(machine)),
+                Err(fault) => return Some(fault),
+            }
+        }
+        None
+    }
+
+    fn send(&self, frame: &WriteVec<'_>) -> Result<(), Fault> {
+        self.socket.send(frame).map_err(|error| {
+            if error == EAGAIN {
+                Fault::Stalled
+            } else {
+                Fault::Transport(error)
+            }
+        })
+    }
+
+    fn shut_down(&self) {
+        self.socket.shut_down();
+    }
+}
