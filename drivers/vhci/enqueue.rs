@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Taking URBs over from usbcore. Any context, so it must never sleep.
+
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+use usbip_core::usbip_dbg;
+use usbip_hcd::{
+    NewUrb,
+    Outcome, //
+};
+use usbip_logic::plan::Pending;
+use usbip_proto::{
+    Status,
+    MAX_ISO_PACKETS, //
+};
+
+use crate::{
+    address::{
+        self,
+        Step, //
+    },
+    port::{
+        Inner,
+        Port, //
+    },
+    requests, //
+};
+
+/// Takes an URB for the device on `port`.
+pub(crate) fn enqueue<'a>(port: &Port, urb: NewUrb<'a>) -> Outcome<'a> {
+    let Some(pending) = pending(&urb) else {
+        return urb.refuse(EINVAL);
+    };
+    match address::step(&urb) {
+        Step::Addressed => {}
+        Step::Ask => adopt(port, &urb),
+        Step::Set(address) => {
+            adopt(port, &urb);
+            return set_address(port, urb, address);
+        }
+        Step::Invalid => {
+            dev_err!(urb.child(), "invalid request to devnum 0\n");
+            return urb.refuse(EINVAL);
+        }
+    }
+
+    let mut inner = port.lock();
+    // Lasts until after the lock: what it held is freed then.
+    let mut storage = KVec::new();
+    loop {
+        if let Err(error) = admit(&inner, &urb) {
+            drop(inner);
+            usbip_dbg!(Urb, "enqueue for inactive port {}\n", port.place().port);
+            return urb.refuse(error);
+        }
+        let Some(slots) = inner.requests.needs() else {
+            break;
+        };
+        if storage.len() >= slots {
+            storage = inner.requests.grow(storage);
+            break;
+        }
+        drop(inner);
+        storage = match requests::storage(slots, GFP_ATOMIC) {
+            Ok(storage) => storage,
+            Err(error) => return urb.refuse(error),
+        };
+        inner = port.lock();
+    }
+
+    let seqnum = inner.requests.next();
+    let (urb, outcome) = match urb.link(&inner, seqnum.get()) {
+        Ok(linked) => linked,
+        Err(outcome) => return outcome,
+    };
+    if let Err(urb) = inner.requests.submit(seqnum, urb, pending) {
+        let urb = urb.detach(&inner);
+        drop(inner);
+        urb.give_back(Status::NOMEM);
+        return outcome;
+    }
+    drop(inner);
+    drop(storage);
+    usbip_dbg!(Urb, "enqueued as {}\n", seqnum.get());
+    port.wake();
+    outcome
+}
+
+/// What has to be known of an URB when it is answered; nothing if the protocol cannot carry it.
+fn pending(urb: &NewUrb<'_>) -> Option<Pending> {
+    let packets = u16::try_from(urb.packet_count()).ok()?;
+    let length = urb.length();
+    (packets <= MAX_ISO_PACKETS && i32::try_from(length).is_ok()).then(|| Pending {
+        kind: urb.kind(),
+        direction: urb.direction(),
+        length,
+        packets,
+    })
+}
+
+/// Checks that there is a connection, and that the URB is for the device that was enumerated over it, not for one
+/// that was there before.
+fn admit(inner: &Inner, urb: &NewUrb<'_>) -> Result {
+    let is_current = inner
+        .child
+        .as_ref()
+        .is_some_and(|child| core::ptr::eq::<usbip_hcd::Child>(&**child, urb.child()));
+    if inner.open && is_current {
+        Ok(())
+    } else {
+        Err(ENODEV)
+    }
+}
+
+/// Remembers the device that usbcore is about to enumerate. Process context: usbcore does that in no other.
+fn adopt(port: &Port, urb: &NewUrb<'_>) {
+    let child: ARef<_> = urb.child().into();
+    child.keep_awake();
+    let mut inner = port.lock();
+    if !inner.open {
+        return;
+    }
+    let old = inner.child.replace(child);
+    drop(inner);
+    drop(old);
+}
+
+/// Answers that the device has the address that usbcore gives it.
+fn set_address<'a>(port: &Port, urb: NewUrb<'a>, address: u16) -> Outcome<'a> {
+    dev_info!(
+        urb.child(),
+        "SetAddress Request ({}) to port {}\n",
+        address,
+        port.place().port
+    );
+    let mut inner = port.lock();
+    if let Err(error) = admit(&inner, &urb) {
+        return urb.refuse(error);
+    }
+    let (mut urb, outcome) = match urb.link(&inner, 0) {
+        Ok(linked) => linked,
+        Err(outcome) => return outcome,
+    };
+    inner.addressed = true;
+    urb.set_result(0, 0, 0);
+    let urb = urb.detach(&inner);
+    drop(inner);
+    urb.give_back(Status::OK);
+    outcome
+}

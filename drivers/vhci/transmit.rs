@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the sending thread takes: all requests in the line, as one frame.
+//!
+//! What is small is copied while the port is locked. Data that go to the device are sent from where they lie; the
+//! URB is then held here until they have left, so that nobody gives it back meanwhile.
+
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+use usbip_core::{
+    usbip_dbg,
+    Fault,
+    Fill,
+    Session,
+    Transmit, //
+};
+use usbip_hcd::{
+    Detached,
+    Queued, //
+};
+use usbip_kernel::{
+    iovec::WriteVec,
+    trace, //
+};
+use usbip_proto::{
+    CmdSubmit,
+    CmdUnlink,
+    DevId,
+    Direction,
+    IsoPacket,
+    Seqnum,
+    Status,
+    TransferFlags,
+    HEADER_LEN,
+    ISO_DESC_LEN, //
+};
+
+use crate::{
+    port::Port,
+    receive::{
+        apply_early,
+        trace_return, //
+    },
+    requests::{
+        Entry,
+        PutBack,
+        Submission, //
+    }, //
+};
+
+/// Bytes of headers and packet descriptors in a frame; the buffer grows if a single request has more.
+const SMALL: usize = 64 * HEADER_LEN;
+
+/// Requests with data in a frame.
+const WITH_DATA: usize = 32;
+
+/// Bytes of data in a frame from which on no more are added.
+const ENOUGH: usize = 256 * 1024;
+
+/// What data are filled up with if a scatter-gather list is shorter than its transfer.
+static ZEROES: [u8; 512] = [0; 512];
+
+/// A part of a frame.
+enum Part {
+    /// So many bytes of the buffer.
+    Small(usize),
+    /// The data of the next URB that is held.
+    Data,
+}
+
+/// The sending side of a port's connection.
+pub(crate) struct Transmitter {
+    session: Arc<Session<Port>>,
+    /// Headers and packet descriptors of a frame, in order.
+    small: KVVec<u8>,
+    parts: KVec<Part>,
+    /// The URBs whose data are being sent.
+    sending: KVec<(Seqnum, Queued)>,
+    /// Those of them that turned out to be answered already.
+    answered: KVec<(Detached, Status)>,
+}
+
+/// What came of a look at the line.
+enum Gathered {
+    /// All that there was, or that fits.
+    Done,
+    /// The first request alone needs a buffer of that size.
+    Needs(usize),
+}
+
+impl Transmitter {
+    /// Allocates the buffers.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(session: Arc<Session<Port>>) -> Result<Self> {
+        Ok(Self {
+            session,
+            small: KVVec::with_capacity(SMALL, GFP_KERNEL)?,
+            parts: KVec::with_capacity(2 * WITH_DATA + 1, GFP_KERNEL)?,
+            sending: KVec::with_capacity(WITH_DATA, GFP_KERNEL)?,
+            answered: KVec::with_capacity(WITH_DATA, GFP_KERNEL)?,
+        })
+    }
+
+    /// Takes requests from the line into the buffers.
+    fn gather(&mut self) -> Gathered {
+        let session = self.session.clone();
+        let mut inner = session.role().lock();
+        let devid = inner.attachment.map_or(DevId::default(), |a| a.devid);
+        let mut data = 0_usize;
+        // The bytes of the buffer that are not in a part yet.
+        let mut run = 0_usize;
+
+        while let Some(seqnum) = inner.requests.first() {
+            let Some(entry) = inner.requests.get(seqnum) else {
+                break;
+            };
+            let needs = small_len(entry);
+            if needs > self.small.capacity().saturating_sub(self.small.len()) {
+                if self.small.is_empty() {
+                    return Gathered::Needs(needs);
+                }
+                break;
+            }
+            let mut with_data = 0;
+            match entry {
+                Entry::Submit(submission) => {
+                    with_data = data_len(submission);
+                    if with_data > 0
+                        && (data >= ENOUGH || self.sending.len() == self.sending.capacity())
+                    {
+                        break;
+                    }
+                    if let Some(urb) = submission.urb() {
+                        let command = command(seqnum, devid, urb);
+                        trace::submit(
+                            trace::Role::Vhci,
+                            devid.get(),
+                            seqnum.get(),
+                            command.endpoint,
+                            command.direction.to_wire(),
+                            command.length,
+                        );
+                        usbip_dbg!(Tx, "{:?}\n", command);
+                        append(&mut self.small, &command.encode());
+                        if with_data == 0 {
+                            append_packets(&mut self.small, urb.packets());
+                        }
+                    }
+                }
+                Entry::Unlink(unlink) => {
+                    let command = CmdUnlink {
+                        seqnum,
+                        devid,
+                        target: unlink.target,
+                    };
+                    usbip_dbg!(Tx, "{:?}\n", command);
+                    append(&mut self.small, &command.encode());
+                }
+            }
+            let urb = inner.requests.send(seqnum, with_data > 0);
+            let Some(urb) = urb else {
+                run = run.saturating_add(needs);
+                continue;
+            };
+            // Header, data, and then the descriptors, if there are any.
+            append_packets(&mut self.small, urb.packets());
+            self.part(Part::Small(run.saturating_add(HEADER_LEN)));
+            self.part(Part::Data);
+            run = needs.saturating_sub(HEADER_LEN);
+            data = data.saturating_add(with_data);
+            hold(&mut self.sending, (seqnum, urb));
+        }
+        drop(inner);
+        if run > 0 {
+            self.part(Part::Small(run));
+        }
+        Gathered::Done
+    }
+
+    fn part(&mut self, part: Part) {
+        hold(&mut self.parts, part);
+    }
+
+    /// Puts the URBs back whose data have been sent, and gives back those that are answered already.
+    fn settle(&mut self) {
+        if self.sending.is_empty() {
+            return;
+        }
+        let session = self.session.clone();
+        let mut inner = session.role().lock();
+        let devid = inner.attachment.map_or(0, |a| a.devid.get());
+        for (seqnum, urb) in self.sending.drain_all() {
+            let (urb, status) = match inner.requests.put_back(seqnum, urb) {
+                Ok(PutBack::Waiting) => continue,
+                Ok(PutBack::Answered(mut urb, early)) => {
+                    let status = apply_early(&mut urb, &early);
+                    (urb, status)
+                }
+                Err(urb) => (urb, Status::NODEV),
+            };
+            trace_return(devid, seqnum, &urb, status);
+            hold(&mut self.answered, (urb.detach(&inner), status));
+        }
+        drop(inner);
+        for (urb, status) in self.answered.drain_all() {
+            urb.give_back(status);
+        }
+    }
+}
+
+impl Transmit for Transmitter {
+    fn fill<'a>(&'a mut self, frame: &mut WriteVec<'a>) -> Result<Fill, Fault> {
+        self.small.clear();
+        self.parts.clear();
+        while let Gathered::Needs(len) = self.gather() {
+            self.small
+                .reserve(len, GFP_KERNEL)
+                .map_err(|_| Fault::NoMemory)?;
+        }
+        if self.parts.is_empty() {
+            return Ok(Fill::Empty);
+        }
+        let this: &'a Self = self;
+        let mut small: &'a [u8] = &this.small;
+        let mut sending = this.sending.iter();
+        for part in &this.parts {
+            match part {
+                Part::Small(len) => {
+                    let (now, later) = small.split_at_checked(*len).unwrap_or((small, &[]));
+                    small = later;
+                    push(frame, now)?;
+                }
+                Part::Data => {
+                    if let Some((_, urb)) = sending.next() {
+                        push_data(frame, urb)?;
+                    }
+                }
+            }
+        }
+        Ok(Fill::Frame)
+    }
+
+    fn sent(&mut self) -> Result<(), Fault> {
+        self.settle();
+        Ok(())
+    }
+}
+
+impl Drop for Transmitter {
+    fn drop(&mut self) {
+        // Sending has failed: the URBs go back to the table, for the session to give back.
+        self.settle();
+    }
+}
+
+/// The bytes of header and packet descriptors of a request.
+fn small_len(entry: &Entry) -> usize {
+    let packets = match entry {
+        Entry::Submit(submission) => usize::from(submission.pending.packets),
+        Entry::Unlink(_) => 0,
+    };
+    HEADER_LEN.saturating_add(packets.saturating_mul(ISO_DESC_LEN))
+}
+
+/// The bytes of data that go to the device.
+fn data_len(submission: &Submission) -> usize {
+    match submission.pending.direction {
+        Direction::Out => usize::try_from(submission.pending.length).unwrap_or(0),
+        Direction::In => 0,
+    }
+}
+
+/// The header of a submission.
+fn command(seqnum: Seqnum, devid: DevId, urb: &Queued) -> CmdSubmit {
+    CmdSubmit {
+        seqnum,
+        devid,
+        direction: urb.direction(),
+        endpoint: urb.endpoint(),
+        flags: TransferFlags::from_urb(urb.flags(), urb.is_scattered()),
+        // Both were checked when the URB was taken over.
+        length: i32::try_from(urb.length()).unwrap_or(0),
+        start_frame: urb.start_frame(),
+        packets: i32::try_from(urb.packet_count()).unwrap_or(0),
+        interval: urb.interval(),
+        setup: urb.setup().unwrap_or_default(),
+    }
+}
+
+/// Appends to the buffer, in which there is room.
+fn append(small: &mut KVVec<u8>, bytes: &[u8]) {
+    // There is room, so nothing is allocated.
+    if small.extend_from_slice(bytes, GFP_ATOMIC).is_err() {
+        pr_err!("BUG: a frame is too long\n");
+    }
+}
+
+fn append_packets(small: &mut KVVec<u8>, packets: impl Iterator<Item = IsoPacket>) {
+    for packet in packets {
+        append(small, &packet.encode());
+    }
+}
+
+/// Appends to a vector, in which there is room.
+fn hold<T>(vec: &mut KVec<T>, value: T) {
+    if vec.push_within_capacity(value).is_err() {
+        pr_err!("BUG: a frame is too long\n");
+    }
+}
+
+fn push<'a>(frame: &mut WriteVec<'a>, bytes: &'a [u8]) -> Result<(), Fault> {
+    frame.push(bytes).map_err(|_| Fault::NoMemory)
+}
+
+/// Appends the data of an URB, exactly as many as its header says.
+fn push_data<'a>(frame: &mut WriteVec<'a>, urb: &'a Queued) -> Result<(), Fault> {
+    let len = usize::try_from(urb.length()).unwrap_or(0);
+    let pushed = urb.push_payload(frame).map_err(|_| Fault::NoMemory)?;
+    let mut missing = len.saturating_sub(pushed);
+    while missing > 0 {
+        let part = ZEROES.get(..missing).unwrap_or(&ZEROES);
+        push(frame, part)?;
+        missing = missing.saturating_sub(part.len());
+    }
+    Ok(())
+}
