@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the threads of a connection and the gadget driver share: one lock, and what is done without it.
+//!
+//! Only the sending thread of the connection moves data and calls the gadget driver back. So requests go back in
+//! order, setup packets come one at a time, and nobody is called from within a call of its own. Whoever queues
+//! something that can move wakes that thread.
+//!
+//! Lock order: [`Engine::state`] is taken alone; with it held nobody is called, and nothing is allocated or freed.
+
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+use usbip_gadget::{
+    Device,
+    Endpoint,
+    EndpointConfig,
+    Halt,
+    Refused,
+    Request,
+    RequestId, //
+};
+use usbip_kernel::{
+    errno::eshutdown,
+    irqlock::SpinLockIrq,
+    new_spinlock_irq,
+    signal::Signal,
+    time::now_ns, //
+};
+use usbip_logic::{
+    budget::{
+        Budget,
+        Share, //
+    },
+    gadget::Feature, //
+};
+use usbip_proto::{
+    Direction,
+    Seqnum,
+    Status,
+    TransferKind, //
+};
+
+use crate::{
+    params,
+    state::{
+        State,
+        Work,
+        DESCRIPTOR, //
+    },
+    urb::{
+        Answer,
+        Urb,
+        UrbQueue, //
+    }, //
+};
+
+/// The most transfers that a connection may have at a time.
+const MAX_TRANSFERS: usize = 16384;
+
+/// What answers without a transfer may take up. A peer that does not read its answers is disconnected.
+const MAX_ANSWERS: usize = 4 << 20;
+
+/// After so many calls of the gadget driver what there is to send is sent before there are more.
+const MAX_CALLS: usize = 64;
+
+/// GET_DESCRIPTOR of the device.
+const GET_DEVICE: [u8; 8] = [0x80, 6, 0, 1, 0, 0, 18, 0];
+
+/// One device made in software.
+#[pin_data]
+pub(crate) struct Engine {
+    device: Arc<Device>,
+    #[pin]
+    state: SpinLockIrq<State>,
+    #[pin]
+    output: Signal,
+}
+
+impl Engine {
+    pub(crate) fn new(device: Arc<Device>) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            device,
+            state <- new_spinlock_irq!(State::new()?, "vudc::state"),
+            output <- Signal::new(),
+        }? Error)
+    }
+
+    /// Raised when there is something to move or to send.
+    pub(crate) fn output(&self) -> &Signal {
+        &self.output
+    }
+
+    // What a connection does.
+
+    /// A connection begins.
+    pub(crate) fn open(&self) {
+        let mut state = self.state.lock();
+        state.open = true;
+        state.budget = Budget::new(params::max_transfer(), MAX_TRANSFERS);
+        state.answers = Budget::new(MAX_ANSWERS, MAX_TRANSFERS);
+    }
+
+    /// The threads of the connection have ended: drops what is pending, and lets the gadget driver know. Sleeps.
+    pub(crate) fn close(&self) {
+        let left = self.state.lock().close();
+        drop(left);
+        self.drain();
+        self.device.set_wakeup_armed(false);
+        if let Some(callbacks) = self.device.callbacks() {
+            callbacks.disconnect();
+        }
+        // What the driver has queued while it did not know.
+        self.drain();
+    }
+
+    /// The device is as if it had just been plugged in.
+    pub(crate) fn reset(&self) {
+        if let Some(callbacks) = self.device.callbacks() {
+            callbacks.reset();
+        }
+    }
+
+    /// What the transfers of an endpoint are, if there is one of that address.
+    pub(crate) fn kind(&self, number: u8, direction: Direction) -> Option<TransferKind> {
+        let state = self.state.lock();
+        state.find(number, direction).map(|(_, kind)| kind)
+    }
+
+    /// Counts what a transfer takes up; `None` if it is too much.
+    pub(crate) fn charge(&self, bytes: usize) -> Option<Share> {
+        self.state.lock().budget.take(bytes)
+    }
+
+    /// Counts what an answer without a transfer takes up; `None` if it is too much.
+    pub(crate) fn charge_answer(&self, bytes: usize) -> Option<Share> {
+        self.state.lock().answers.take(bytes)
+    }
+
+    /// Takes back what was counted for a transfer.
+    pub(crate) fn refund(&self, share: Share) {
+        self.state.lock().budget.give(share);
+    }
+
+    /// Takes back what was counted for an answer without a transfer.
+    pub(crate) fn refund_answer(&self, share: Share) {
+        self.state.lock().answers.give(share);
+    }
+
+    /// Takes back what was counted for what has been sent.
+    pub(crate) fn settle(&self, urb: &mut Urb) {
+        match urb.take_share() {
+            Some((share, true)) => self.refund_answer(share),
+            Some((share, false)) => self.refund(share),
+            None => {}
+        }
+    }
+
+    /// Takes a transfer that is complete.
+    pub(crate) fn submit(&self, urb: KBox<Urb>) {
+        let mut state = self.state.lock();
+        if !state.open {
+            drop(state);
+            drop(urb);
+            return;
+        }
+        let wake = state.submit(urb);
+        drop(state);
+        if wake {
+            self.output.raise();
+        }
+    }
+
+    /// Queues an answer without a transfer.
+    pub(crate) fn answer(&self, urb: KBox<Urb>) {
+        let mut state = self.state.lock();
+        if !state.open {
+            drop(state);
+            drop(urb);
+            return;
+        }
+        state.outbox.push(urb);
+        drop(state);
+        self.output.raise();
+    }
+
+    /// Takes a transfer back, which is then answered as its unlink; says whether there was one.
+    pub(crate) fn unlink(&self, target: Seqnum, unlink: Seqnum) -> bool {
+        let mut state = self.state.lock();
+        let Some(mut urb) = state.unlink(target) else {
+            return false;
+        };
+        urb.end(Status::CONNRESET);
+        urb.set_answer(Answer::Unlink(unlink));
+        state.outbox.push(urb);
+        drop(state);
+        self.output.raise();
+        true
+    }
+
+    /// Moves what can move. For the sending thread only. Returns when more will.
+    pub(crate) fn run(&self) -> Option<u64> {
+        let mut calls = 0_usize;
+        loop {
+            let mut state = self.state.lock();
+            if calls >= MAX_CALLS && !state.outbox.is_empty() {
+                drop(state);
+                // Whoever asks next goes on here.
+                self.output.raise();
+                return None;
+            }
+            let work = state.advance(now_ns());
+            drop(state);
+            calls = calls.saturating_add(1);
+            match work {
+                Work::GiveBack(requests) => requests.give_back(),
+                Work::Setup(seqnum, packet) => {
+                    let result = match self.device.callbacks() {
+                        Some(callbacks) => callbacks.setup(&packet),
+                        None => Err(eshutdown()),
+                    };
+                    self.state.lock().answered(seqnum, result);
+                }
+                Work::Addressed => {
+                    if let Some(callbacks) = self.device.callbacks() {
+                        callbacks.set_state(usbip_gadget::State::Addressed);
+                    }
+                }
+                Work::Wakeup(armed) => self.device.set_wakeup_armed(armed),
+                Work::Wait(time) => return time,
+            }
+        }
+    }
+
+    /// Takes all that is to be sent.
+    pub(crate) fn take_output(&self) -> UrbQueue {
+        core::mem::take(&mut self.state.lock().outbox)
+    }
+
+    // What the gadget driver does.
+
+    /// Whether there is a device to be seen.
+    pub(crate) fn is_attached(&self) -> bool {
+        self.state.lock().attached
+    }
+
+    /// The device descriptor, if a gadget driver has given it.
+    pub(crate) fn descriptor(&self) -> Option<[u8; DESCRIPTOR]> {
+        self.state.lock().descriptor
+    }
+
+    /// Gives all requests back.
+    fn drain(&self) {
+        let requests = self.state.lock().drain();
+        requests.give_back();
+    }
+
+    /// A gadget driver comes or goes.
+    pub(crate) fn forget(&self) {
+        let mut state = self.state.lock();
+        state.attached = false;
+        state.descriptor = None;
+        drop(state);
+        self.drain();
+    }
+
+    /// The device is to be seen: asks the gadget driver for its descriptor.
+    pub(crate) fn attach(&self) {
+        let speed = self.device.choose_speed();
+        let mut state = self.state.lock();
+        state.speed = speed;
+        state.attached = true;
+        state.descriptor = None;
+        drop(state);
+        if let Some(callbacks) = self.device.callbacks() {
+            // If it fails, there will be no descriptor, which is what users then see.
+            if callbacks.setup(&GET_DEVICE).is_err() {
+                pr_err!("the gadget driver has no device descriptor\n");
+            }
+        }
+        // Some drivers answer later: see `queue`.
+        let mut answers = self.state.lock().drain_control();
+        while let Some(answer) = answers.pop() {
+            answer.complete(Status::OK);
+        }
+    }
+
+    pub(crate) fn enable(&self, endpoint: Endpoint, config: EndpointConfig) -> Result {
+        let enabled = self.state.lock().enable(endpoint, config);
+        if enabled {
+            Ok(())
+        } else {
+            Err(EINVAL)
+        }
+    }
+
+    pub(crate) fn disable(&self, endpoint: Endpoint) {
+        let requests = self.state.lock().disable(endpoint);
+        requests.give_back();
+        self.output.raise();
+    }
+
+    pub(crate) fn queue(&self, endpoint: Endpoint, request: Request) -> Result<(), Refused> {
+        let mut state = self.state.lock();
+        let usable = if endpoint.is_control() {
+            state.attached
+        } else {
+            state
+                .endpoint(endpoint)
+                .is_some_and(|endpoint| endpoint.config.is_some())
+        };
+        let open = state.open;
+        let wanted = endpoint.is_control() && !open && state.descriptor.is_none();
+        let descriptor = if wanted { request.peek() } else { None };
+        let Some(slot) = state.endpoint(endpoint).filter(|_| usable) else {
+            drop(state);
+            return Err(Refused {
+                error: eshutdown(),
+                request,
+            });
+        };
+        slot.requests.push(request);
+        if descriptor.is_some() {
+            state.descriptor = descriptor;
+        }
+        let wake = state.wake(endpoint);
+        drop(state);
+        if wake {
+            self.output.raise();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn dequeue(&self, endpoint: Endpoint, request: RequestId) -> Result {
+        let mut state = self.state.lock();
+        let request = state
+            .endpoint(endpoint)
+            .and_then(|endpoint| endpoint.requests.remove(request));
+        drop(state);
+        let request = request.ok_or(EINVAL)?;
+        request.complete(Status::CONNRESET);
+        Ok(())
+    }
+
+    pub(crate) fn set_halt(&self, endpoint: Endpoint, halt: Halt) -> Result {
+        let mut state = self.state.lock();
+        let slot = state.endpoint(endpoint).ok_or(EINVAL)?;
+        let sends = slot
+            .config
+            .is_some_and(|config| config.direction() == Direction::In);
+        match halt {
+            Halt::Clear => {
+                slot.halted = false;
+                slot.wedged = false;
+            }
+            Halt::Set | Halt::Wedge if sends && !slot.requests.is_empty() => return Err(EAGAIN),
+            Halt::Set => slot.halted = true,
+            Halt::Wedge => {
+                slot.halted = true;
+                slot.wedged = true;
+            }
+        }
+        let wake = state.wake(endpoint);
+        drop(state);
+        if wake {
+            self.output.raise();
+        }
+        Ok(())
+    }
+
+    /// Whether the host wants to be woken.
+    pub(crate) fn is_wakeup_armed(&self) -> bool {
+        let state = self.state.lock();
+        state.open && state.features.has(Feature::RemoteWakeup)
+    }
+
+    pub(crate) fn allow_wakeup(&self, allowed: bool) {
+        self.state.lock().may_wake = allowed;
+    }
+
+    pub(crate) fn set_self_powered(&self, on: bool) {
+        self.state.lock().features.set_self_powered(on);
+    }
+}

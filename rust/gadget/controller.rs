@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A device controller: its gadget and its endpoints, and their registration with udc-core.
+//!
+//! The device is made first, so that the driver can refer to it, then registered; dropping the registration takes
+//! it out. After that no callback runs, and nobody refers to the gadget.
+
+use kernel::{
+    bindings::{
+        put_device,
+        usb_device_speed_USB_SPEED_SUPER, //
+    },
+    container_of,
+    device,
+    error::to_result,
+    prelude::*,
+    sync::Arc,
+    types::Opaque, //
+};
+
+use usbip_kernel::signal;
+use usbip_proto::Speed;
+
+use crate::{
+    bindings,
+    callbacks::{
+        Callbacks,
+        Gate, //
+    },
+    endpoint::{
+        Endpoint,
+        ENDPOINTS,
+        NAMES, //
+    },
+    ops::{
+        Controller,
+        Ops, //
+    },
+};
+
+/// The bytes of a full packet of the control endpoint at high speed.
+const CONTROL_PACKET: u16 = 64;
+
+/// The exponent of the same at SuperSpeed, as descriptors give it.
+const CONTROL_PACKET_SUPER: u16 = 9;
+
+/// The most streams of a bulk endpoint. None is ever used: hosts do not ask for streams over USB/IP, but functions that
+/// could use them want endpoints that can.
+const MAX_STREAMS: u16 = 16;
+
+/// An endpoint, and the way back to its device.
+#[repr(C)]
+struct Ep {
+    raw: bindings::usb_ep,
+    device: *const Device,
+    index: usize,
+}
+
+/// A device as gadget drivers see it.
+///
+/// # Invariants
+///
+/// Lives in an [`Arc`]. `eps` has [`ENDPOINTS`] entries, initialised before the gadget is registered. While it is
+/// registered, `controller` points to the value whose type the tables of callbacks are made for.
+#[pin_data]
+pub struct Device {
+    #[pin]
+    gadget: Opaque<bindings::usb_gadget>,
+    eps: KVec<Opaque<Ep>>,
+    controller: Opaque<*const c_void>,
+    #[pin]
+    gate: Gate,
+    /// Open when nobody refers to the gadget any more.
+    #[pin]
+    released: signal::Gate,
+}
+
+// SAFETY: What any thread may touch is atomic, behind the lock of `gate`, or written before the device is shared.
+unsafe impl Send for Device {}
+// SAFETY: As above.
+unsafe impl Sync for Device {}
+
+impl Device {
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    pub(crate) fn gadget(&self) -> *mut bindings::usb_gadget {
+        self.gadget.get()
+    }
+
+    /// The gadget driver, for calling it. `None` if there is none, or it must not be called now.
+    pub fn callbacks(&self) -> Option<Callbacks<'_>> {
+        Callbacks::enter(self)
+    }
+
+    /// Chooses the speed at which the host will see the device: the best that controller and gadget driver know.
+    pub fn choose_speed(&self) -> Option<Speed> {
+        let wanted = self.gate.max_speed()?;
+        // SAFETY: The gadget lives as long as `self` does. Its speed is only written here, while no host is there.
+        unsafe {
+            let gadget = self.gadget();
+            let speed = wanted.min((*gadget).max_speed);
+            (*gadget).speed = speed;
+            let super_speed = speed >= usb_device_speed_USB_SPEED_SUPER;
+            if let Some(control) = self.eps.first() {
+                (*control.get()).raw.maxpacket = if super_speed {
+                    CONTROL_PACKET_SUPER
+                } else {
+                    CONTROL_PACKET
+                };
+            }
+            Speed::from_number(speed)
+        }
+    }
+
+    /// Lets gadget drivers know whether the host wants to be woken.
+    pub fn set_wakeup_armed(&self, armed: bool) {
+        // SAFETY: The gadget lives as long as `self` does; gadget drivers only read the flag.
+        unsafe { bindings::usb_gadget::set_wakeup_armed_raw(self.gadget(), u32::from(armed)) };
+    }
+
+    /// # Safety
+    ///
+    /// `gadget` must be one of a device, which must live for `'a`.
+    pub(crate) unsafe fn of_gadget<'a>(gadget: *mut bindings::usb_gadget) -> &'a Self {
+        let gadget: *mut Opaque<bindings::usb_gadget> = gadget.cast();
+        // SAFETY: By this function's requirements.
+        unsafe { &*container_of!(gadget, Self, gadget) }
+    }
+
+    /// # Safety
+    ///
+    /// `endpoint` must be one of a registered device, which must live for `'a`.
+    pub(crate) unsafe fn of_endpoint<'a>(endpoint: *mut bindings::usb_ep) -> (&'a Self, Endpoint) {
+        // SAFETY: By this function's requirements, and the type invariant.
+        unsafe {
+            let ep = container_of!(endpoint, Ep, raw);
+            let index = Endpoint::new((*ep).index).unwrap_or(Endpoint::CONTROL);
+            (&*(*ep).device, index)
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The device must be registered with a controller of this type, for `'a`.
+    pub(crate) unsafe fn controller<'a, T>(&self) -> &'a T {
+        // SAFETY: By this function's requirements and the type invariant.
+        unsafe { &*(*self.controller.get()).cast::<T>() }
+    }
+
+    /// A further reference to the device.
+    ///
+    /// # Safety
+    ///
+    /// Somebody else must hold one.
+    pub(crate) unsafe fn reference(&self) -> Arc<Self> {
+        // SAFETY: The device is in an `Arc` by the type invariant. The reference that is assumed here is somebody
+        // else's, and only borrowed to take another one by.
+        let borrowed = core::mem::ManuallyDrop::new(unsafe { Arc::from_raw(self) });
+        Arc::clone(&borrowed)
+    }
+
+    /// Called when the last reference to the gadget is gone.
+    ///
+    /// # Safety
+    ///
+    /// For the driver core only; `device` must be that of a gadget of a device.
+    unsafe extern "C" fn release(device: *mut kernel::bindings::device) {
+        // SAFETY: By this function's requirements. Whoever dropped the registration waits, and holds a reference;
+        // but no longer than until it is told here, so that another one is needed until that is done.
+        let this = unsafe {
+            let gadget = container_of!(device, bindings::usb_gadget, dev);
+            Self::of_gadget(gadget).reference()
+        };
+        this.released.open();
+    }
+}
+
+/// A device that udc-core does not know yet.
+pub struct Unregistered(Arc<Device>);
+
+impl Unregistered {
+    /// Makes a device with that name, up to SuperSpeed.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new(name: &'static CStr) -> Result<Self> {
+        let mut eps = KVec::with_capacity(ENDPOINTS, GFP_KERNEL)?;
+        for _ in 0..ENDPOINTS {
+            eps.push(Opaque::zeroed(), GFP_KERNEL)?;
+        }
+        let device = Arc::pin_init(
+            pin_init!(Device {
+                gadget <- Opaque::ffi_init(|slot: *mut bindings::usb_gadget| {
+                    // SAFETY: `slot` is ours to write, and zeros are valid for the structure.
+                    unsafe { slot.write_bytes(0, 1) };
+                }),
+                eps,
+                controller: Opaque::zeroed(),
+                gate <- Gate::new(),
+                released <- signal::Gate::new(false),
+            }),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: Nobody else knows the device. It stays where it is; its lists are initialised before they are used.
+        unsafe { prepare(&device, name) };
+        Ok(Self(device))
+    }
+
+    /// The device.
+    pub fn device(&self) -> &Arc<Device> {
+        &self.0
+    }
+
+    /// Registers the device as the one of `parent`, which the driver is being bound to.
+    ///
+    /// # Errors
+    ///
+    /// What udc-core fails with; nothing is registered then.
+    #[doc(alias = "usb_add_gadget_udc")]
+    pub fn register<T: Controller>(
+        self,
+        parent: &device::Device,
+        controller: Arc<T>,
+    ) -> Result<Registered<T>> {
+        let device = self.0;
+        let gadget = device.gadget();
+        // CAST: A `Device` is a transparent wrapper.
+        let parent = core::ptr::from_ref(parent)
+            .cast_mut()
+            .cast::<kernel::bindings::device>();
+        // SAFETY: The device is not registered, so nobody else looks at any of it. The tables are constants, and
+        // made for the type of the controller, which lives until the device has been taken out.
+        unsafe {
+            device
+                .controller
+                .get()
+                .write(Arc::as_ptr(&controller).cast());
+            (*gadget).ops = Ops::<T>::GADGET;
+            for ep in &device.eps {
+                (*ep.get()).raw.ops = Ops::<T>::ENDPOINT;
+            }
+            bindings::usb_initialize_gadget(parent, gadget, Some(Device::release));
+        }
+        // SAFETY: The gadget was just initialised, and lives until it was released.
+        let result = to_result(unsafe { bindings::usb_add_gadget(gadget) });
+        if let Err(error) = result {
+            release(&device);
+            return Err(error);
+        }
+        // INVARIANT: Just done.
+        Ok(Registered {
+            device,
+            _controller: controller,
+        })
+    }
+}
+
+/// Fills in what gadget drivers see of a device before it is registered.
+///
+/// # Safety
+///
+/// Nobody else may know the device.
+unsafe fn prepare(device: &Arc<Device>, name: &'static CStr) {
+    let gadget = device.gadget();
+    // SAFETY: The gadget is ours by this function's requirements.
+    let list = unsafe { &raw mut (*gadget).ep_list };
+    // SAFETY: As above; a list head that points to itself is an empty list.
+    unsafe {
+        (*gadget).name = name.as_char_ptr();
+        (*gadget).max_speed = usb_device_speed_USB_SPEED_SUPER;
+        bindings::usb_gadget::set_wakeup_capable_raw(gadget, 1);
+        init_list(list);
+    }
+    for ((index, ep), name) in Endpoint::all().zip(&device.eps).zip(NAMES) {
+        let ep = ep.get();
+        // SAFETY: The endpoint is ours, as the gadget is, and in no list.
+        unsafe {
+            (*ep).device = Arc::as_ptr(device);
+            (*ep).index = index.index();
+            let raw = &raw mut (*ep).raw;
+            (*raw).name = name.as_char_ptr();
+            (*raw).caps.set_dir_in(index.is_in().into());
+            (*raw).caps.set_dir_out(index.is_out().into());
+            if index.is_control() {
+                (*raw).caps.set_type_control(1);
+                bindings::usb_ep_set_maxpacket_limit(raw, CONTROL_PACKET.into());
+                init_list(&raw mut (*raw).ep_list);
+                (*gadget).ep0 = raw;
+            } else {
+                (*raw).caps.set_type_iso(1);
+                (*raw).caps.set_type_bulk(1);
+                (*raw).caps.set_type_int(1);
+                (*raw).max_streams = MAX_STREAMS;
+                bindings::usb_ep_set_maxpacket_limit(raw, u16::MAX.into());
+                append(list, &raw mut (*raw).ep_list);
+            }
+        }
+    }
+}
+
+/// Makes an empty list.
+///
+/// # Safety
+///
+/// `list` must be valid for writes.
+unsafe fn init_list(list: *mut kernel::bindings::list_head) {
+    // SAFETY: By this function's requirements.
+    unsafe {
+        (*list).next = list;
+        (*list).prev = list;
+    }
+}
+
+/// Appends an entry to a list.
+///
+/// # Safety
+///
+/// `list` must be a list that is the caller's alone, and `entry` valid for writes and in no list.
+unsafe fn append(list: *mut kernel::bindings::list_head, entry: *mut kernel::bindings::list_head) {
+    // SAFETY: By this function's requirements.
+    unsafe {
+        let last = (*list).prev;
+        (*entry).next = list;
+        (*entry).prev = last;
+        (*last).next = entry;
+        (*list).prev = entry;
+    }
+}
+
+/// Gives the reference to an initialised gadget back, and waits until nobody has one. Sleeps.
+fn release(device: &Arc<Device>) {
+    // SAFETY: The gadget was initialised, which counts as one reference, given back once.
+    unsafe { put_device(&raw mut (*device.gadget()).dev) };
+    device.released.wait();
+}
+
+/// A device that udc-core knows. Dropping it unbinds its gadget driver and takes it out, which sleeps.
+///
+/// # Invariants
+///
+/// The device is registered.
+pub struct Registered<T: Controller> {
+    device: Arc<Device>,
+    /// What callbacks end in.
+    _controller: Arc<T>,
+}
+
+impl<T: Controller> Drop for Registered<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant it is registered; this is a driver's process context.
+        unsafe { bindings::usb_del_gadget(self.device.gadget()) };
+        release(&self.device);
+    }
+}

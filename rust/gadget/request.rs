@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests that gadget drivers have queued: who owns them, and how they go back.
+//!
+//! It must never hold on to a request in secret: [`Request`] is the one value through which a queued request can be
+//! reached, and it ends in giving it back.
+
+use core::{
+    marker::PhantomData,
+    mem::{
+        self,
+        ManuallyDrop, //
+    },
+    ptr::NonNull,
+    slice, //
+};
+
+use kernel::{
+    alloc::Flags,
+    container_of,
+    prelude::*,
+    sync::{
+        atomic::{
+            AtomicFlag,
+            Full, //
+        },
+        Arc, //
+    }, //
+};
+
+use usbip_proto::Status;
+
+use crate::{
+    bindings,
+    callbacks::as_interrupt,
+    controller::Device, //
+};
+
+/// What a gadget driver's request is embedded in.
+///
+/// While `queued`, all of it belongs to the one [`Request`]; else to the gadget driver.
+#[repr(C)]
+pub(crate) struct Slot {
+    raw: bindings::usb_request,
+    queued: AtomicFlag,
+    /// The next one of a [`RequestQueue`].
+    next: Option<NonNull<Slot>>,
+    /// Keeps the endpoint of the request alive while it is queued.
+    device: Option<Arc<Device>>,
+}
+
+impl Slot {
+    /// Makes one for a gadget driver; null if there is no memory.
+    pub(crate) fn allocate(flags: Flags) -> *mut bindings::usb_request {
+        let slot = KBox::new(
+            Self {
+                // SAFETY: Numbers, pointers and optional functions, for all of which zero is a value.
+                raw: unsafe { mem::zeroed() },
+                queued: AtomicFlag::new(false),
+                next: None,
+                device: None,
+            },
+            flags,
+        );
+        match slot {
+            Ok(slot) => KBox::into_raw(slot).cast(),
+            Err(_) => core::ptr::null_mut(),
+        }
+    }
+
+    /// Frees one.
+    ///
+    /// # Safety
+    ///
+    /// `raw` must come from [`Self::allocate`], and not be used any more.
+    pub(crate) unsafe fn free(raw: NonNull<bindings::usb_request>) {
+        // SAFETY: By this function's requirements `raw` is embedded in a slot.
+        let slot = unsafe { slot_of(raw) };
+        // SAFETY: As above.
+        if unsafe { (*slot.as_ptr()).queued.load(kernel::sync::atomic::Acquire) } {
+            pr_err!("a gadget driver frees a request that is queued\n");
+            // Better lost than used after it was freed.
+            return;
+        }
+        // SAFETY: It comes from `KBox::into_raw` in `allocate`, and nobody else owns it.
+        drop(unsafe { KBox::from_raw(slot.as_ptr()) });
+    }
+}
+
+/// The slot of a gadget driver's request.
+///
+/// # Safety
+///
+/// `raw` must come from [`Slot::allocate`], and not be freed.
+unsafe fn slot_of(raw: NonNull<bindings::usb_request>) -> NonNull<Slot> {
+    // SAFETY: By this function's requirements.
+    unsafe { NonNull::new_unchecked(container_of!(raw.as_ptr(), Slot, raw)) }
+}
+
+/// Which request it is, for finding it again. Nothing can be done with it but to compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId(NonNull<Slot>);
+
+impl RequestId {
+    /// # Safety
+    ///
+    /// `raw` must come from [`Slot::allocate`], and not be freed.
+    pub(crate) unsafe fn new(raw: NonNull<bindings::usb_request>) -> Self {
+        // SAFETY: By this function's requirements.
+        Self(unsafe { slot_of(raw) })
+    }
+}
+
+/// A request that a gadget driver has queued.
+///
+/// Dropping it gives it back as one whose device is shut down: that calls the gadget driver, so that no lock may be
+/// held that its callbacks take.
+///
+/// # Invariants
+///
+/// The slot is queued, and owned by this. Its buffer has `length` bytes, of which `actual` have been moved; that is
+/// no more than there are. Its `device` is set.
+pub struct Request(NonNull<Slot>);
+
+// SAFETY: A gadget driver's request may be completed by any thread.
+unsafe impl Send for Request {}
+
+impl Request {
+    /// Takes a request over from its gadget driver.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if it is queued already, or has no completion, or no buffer of its length.
+    ///
+    /// # Safety
+    ///
+    /// `raw` must come from [`Slot::allocate`]. If there is no error, the gadget driver must leave it and its buffer
+    /// alone until it gets it back. It must be one of an endpoint of `device`.
+    pub(crate) unsafe fn take(
+        raw: NonNull<bindings::usb_request>,
+        device: Arc<Device>,
+    ) -> Result<Self> {
+        // SAFETY: By this function's requirements.
+        let slot = unsafe { slot_of(raw) };
+        let this = slot.as_ptr();
+        // SAFETY: As above; the flag is atomic.
+        if unsafe { (*this).queued.xchg(true, Full) } {
+            return Err(EINVAL);
+        }
+        // SAFETY: It was not queued, so that it is the gadget driver's, which passes it on.
+        unsafe {
+            let unusable = (*this).raw.complete.is_none()
+                || ((*this).raw.buf.is_null() && (*this).raw.length > 0)
+                || (*this).raw.num_sgs > 0;
+            if unusable {
+                (*this).queued.xchg(false, Full);
+                return Err(EINVAL);
+            }
+            (*this).raw.status = Status::INPROGRESS.get();
+            (*this).raw.actual = 0;
+            (*this).next = None;
+            (*this).device = Some(device);
+        }
+        // INVARIANT: Just made so.
+        Ok(Self(slot))
+    }
+
+    /// Lets go of a request that was not accepted: its gadget driver learns that from an error, and not by getting
+    /// it back.
+    pub(crate) fn refuse(self) {
+        let slot = self.into_slot();
+        // SAFETY: It was owned by `self`. The reference is dropped last, as it may be the last one.
+        let _device = unsafe { release(slot) };
+    }
+
+    fn into_slot(self) -> NonNull<Slot> {
+        let slot = self.0;
+        mem::forget(self);
+        slot
+    }
+
+    fn raw(&self) -> &bindings::usb_request {
+        // SAFETY: Valid and ours by the type invariant.
+        unsafe { &(*self.0.as_ptr()).raw }
+    }
+
+    fn raw_mut(&mut self) -> &mut bindings::usb_request {
+        // SAFETY: Valid and ours by the type invariant.
+        unsafe { &mut (*self.0.as_ptr()).raw }
+    }
+
+    /// Which request it is.
+    pub fn id(&self) -> RequestId {
+        RequestId(self.0)
+    }
+
+    fn length(&self) -> usize {
+        // CAST: `c_uint` to a type that is at least as large.
+        self.raw().length as usize
+    }
+
+    fn left(&self) -> usize {
+        // CAST: As above.
+        self.length().saturating_sub(self.raw().actual as usize)
+    }
+
+    fn zero(&self) -> bool {
+        self.raw().zero() != 0
+    }
+
+    fn data(&self) -> &[u8] {
+        let left = self.left();
+        if left == 0 {
+            return &[];
+        }
+        // SAFETY: By the type invariant the buffer has so many bytes more, and is the request's.
+        unsafe {
+            let start = self.raw().buf.cast::<u8>().add(self.length() - left);
+            slice::from_raw_parts(start, left)
+        }
+    }
+
+    fn space(&mut self) -> &mut [u8] {
+        let left = self.left();
+        if left == 0 {
+            return &mut [];
+        }
+        // SAFETY: By the type invariant the buffer has so many bytes more, and is the request's.
+        unsafe {
+            let start = self.raw().buf.cast::<u8>().add(self.length() - left);
+            slice::from_raw_parts_mut(start, left)
+        }
+    }
+
+    fn advance(&mut self, count: usize) {
+        let count = u32::try_from(count.min(self.left())).unwrap_or(0);
+        let raw = self.raw_mut();
+        // INVARIANT: No more than were left.
+        raw.actual = raw.actual.saturating_add(count);
+    }
+
+    /// The beginning of what it has to send, if that is long enough.
+    pub fn peek<const N: usize>(&self) -> Option<[u8; N]> {
+        self.data().first_chunk().copied()
+    }
+
+    /// Notes its result, with which it is then given back by [`Self::give_back`].
+    pub fn end(&mut self, status: Status) {
+        self.raw_mut().status = status.get();
+    }
+
+    /// Gives it back to its gadget driver with the result that was noted. Calls the driver, in any context.
+    #[doc(alias = "usb_gadget_giveback_request")]
+    pub fn give_back(self) {
+        drop(self);
+    }
+
+    /// Gives it back with a result.
+    pub fn complete(mut self, status: Status) {
+        self.end(status);
+    }
+}
+
+/// Ends the ownership of a [`Request`]; returns its reference to the device.
+///
+/// # Safety
+///
+/// The slot must be owned by a request that is not used any more.
+unsafe fn release(slot: NonNull<Slot>) -> Option<Arc<Device>> {
+    // SAFETY: By this function's requirements.
+    unsafe {
+        let device = (*slot.as_ptr()).device.take();
+        (*slot.as_ptr()).queued.xchg(false, Full);
+        device
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if self.raw().status == Status::INPROGRESS.get() {
+            self.end(Status::SHUTDOWN);
+        }
+        // SAFETY: The request is not used any more. The endpoint lives as long as the device does.
+        let _device = unsafe { release(self.0) };
+        // SAFETY: From here on the request is the gadget driver's, which gets it. Its endpoint was set by udc-core
+        // when the request was made.
+        as_interrupt(|| unsafe {
+            let raw = &raw mut (*self.0.as_ptr()).raw;
+            bindings::usb_gadget_giveback_request((*raw).ep, raw);
+        });
+    }
+}
+
+/// Requests, first in, first out, without memory of its own.
+///
+/// Dropping it gives all of them back: see [`Request`].
+///
+/// # Invariants
+///
+/// `head` begins a list, linked by [`Slot::next`], of slots that this owns as [`Request`]; `tail` is the last of
+/// them. Both are `None` if there are none.
+#[derive(Default)]
+pub struct RequestQueue {
+    head: Option<NonNull<Slot>>,
+    tail: Option<NonNull<Slot>>,
+}
+
+// SAFETY: It owns requests, which may be sent.
+unsafe impl Send for RequestQueue {}
+
+impl RequestQueue {
+    /// A queue without requests.
+    pub const fn new() -> Self {
+        // INVARIANT: There are none.
+        Self {
+            head: None,
+            tail: None,
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.head.is_none()
+    }
+
+    /// Appends a request.
+    pub fn push(&mut self, request: Request) {
+        let slot = request.into_slot();
+        // SAFETY: It is ours from here on.
+        unsafe { (*slot.as_ptr()).next = None };
+        match self.tail {
+            // SAFETY: The queue owns it by the type invariant.
+            Some(tail) => unsafe { (*tail.as_ptr()).next = Some(slot) },
+            None => self.head = Some(slot),
+        }
+        self.tail = Some(slot);
+    }
+
+    /// Takes the first request.
+    pub fn pop(&mut self) -> Option<Request> {
+        let slot = self.head?;
+        // SAFETY: The queue owns it by the type invariant.
+        self.head = unsafe { (*slot.as_ptr()).next };
+        if self.head.is_none() {
+            self.tail = None;
+        }
+        // INVARIANT: It is no longer in the queue, which gives up ownership.
+        Some(Request(slot))
+    }
+
+    /// The first request.
+    pub fn front(&mut self) -> Option<Front<'_>> {
+        // Not dropped: it stays in the queue.
+        let request = ManuallyDrop::new(Request(self.head?));
+        Some(Front {
+            request,
+            _queue: PhantomData,
+        })
+    }
+
+    /// Takes a request out.
+    pub fn remove(&mut self, id: RequestId) -> Option<Request> {
+        let mut before: Option<NonNull<Slot>> = None;
+        let mut at = self.head;
+        while let Some(slot) = at {
+            // SAFETY: The queue owns it by the type invariant.
+            let next = unsafe { (*slot.as_ptr()).next };
+            if slot == id.0 {
+                match before {
+                    // SAFETY: As above.
+                    Some(before) => unsafe { (*before.as_ptr()).next = next },
+                    None => self.head = next,
+                }
+                if next.is_none() {
+                    self.tail = before;
+                }
+                // INVARIANT: It is no longer in the queue, which gives up ownership.
+                return Some(Request(slot));
+            }
+            before = at;
+            at = next;
+        }
+        None
+    }
+
+    /// Gives all of them back, with the results that were noted, or as those of a device that is shut down.
+    pub fn give_back(mut self) {
+        while let Some(request) = self.pop() {
+            request.give_back();
+        }
+    }
+}
+
+impl Drop for RequestQueue {
+    fn drop(&mut self) {
+        while let Some(request) = self.pop() {
+            request.give_back();
+        }
+    }
+}
+
+/// The first request of a queue, in which it stays.
+pub struct Front<'a> {
+    request: ManuallyDrop<Request>,
+    _queue: PhantomData<&'a mut RequestQueue>,
+}
+
+impl Front<'_> {
+    /// The bytes that its gadget driver wants to be moved.
+    pub fn length(&self) -> usize {
+        self.request.length()
+    }
+
+    /// The bytes that are left to move.
+    pub fn left(&self) -> usize {
+        self.request.left()
+    }
+
+    /// Whether an empty packet is to follow if the last one is full.
+    pub fn zero(&self) -> bool {
+        self.request.zero()
+    }
+
+    /// What is left to be sent.
+    pub fn data(&self) -> &[u8] {
+        self.request.data()
+    }
+
+    /// What is left to be filled.
+    pub fn space(&mut self) -> &mut [u8] {
+        self.request.space()
+    }
+
+    /// Counts bytes as moved, no more than are left.
+    pub fn advance(&mut self, count: usize) {
+        self.request.advance(count);
+    }
+
+    /// Notes its result, with which it is then given back by [`Request::give_back`].
+    pub fn end(&mut self, status: Status) {
+        self.request.end(status);
+    }
+}
