@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Signals, gates, and the wait queues below them.
+
+use kernel::prelude::*;
+
+#[kunit_tests(usbip_signal)]
+mod tests {
+    use super::*;
+    use kernel::{
+        sync::{
+            atomic::{
+                Atomic,
+                Relaxed, //
+            },
+            Arc, //
+        },
+        time::Delta, //
+    };
+    use usbip_kernel::{
+        kthread::Kthread,
+        signal::{
+            Gate,
+            Signal,
+            Wake, //
+        },
+        time, //
+    };
+
+    #[pin_data]
+    struct Shared {
+        #[pin]
+        work: Signal,
+        #[pin]
+        done: Gate,
+        rounds: Atomic<u32>,
+        last: Atomic<u32>,
+    }
+
+    fn shared() -> Result<Arc<Shared>> {
+        Arc::pin_init(
+            pin_init!(Shared {
+                work <- Signal::new(),
+                done <- Gate::new(false),
+                rounds: Atomic::new(0),
+                last: Atomic::new(0),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// What `Wake` became, as a number.
+    fn number(wake: Wake) -> u32 {
+        match wake {
+            Wake::Raised => 1,
+            Wake::Stop => 2,
+            Wake::TimedOut => 3,
+        }
+    }
+
+    #[test]
+    fn raise_is_sticky_and_does_not_count() -> Result {
+        let signal = KBox::pin_init(Signal::new(), GFP_KERNEL)?;
+        assert!(!signal.take());
+        signal.raise();
+        signal.raise();
+        assert!(signal.take());
+        assert!(!signal.take());
+        Ok(())
+    }
+
+    #[test]
+    fn no_raise_is_lost() -> Result {
+        const ROUNDS: u32 = 2000;
+        let both = shared()?;
+        let theirs = both.clone();
+        let thread = Kthread::create(c"kunit-signal", move |stop| {
+            while theirs.work.wait(stop) {
+                theirs.rounds.add(1, Relaxed);
+                theirs.done.open();
+            }
+        })?;
+        thread.start();
+        for _ in 0..ROUNDS {
+            both.done.shut();
+            both.work.raise();
+            assert!(both.done.wait_for(Delta::from_secs(30)));
+        }
+        drop(thread);
+        assert_eq!(both.rounds.load(Relaxed), ROUNDS);
+        Ok(())
+    }
+
+    #[test]
+    fn a_raise_before_the_wait_counts() -> Result {
+        let both = shared()?;
+        let theirs = both.clone();
+        both.work.raise();
+        let thread = Kthread::create(c"kunit-signal", move |stop| {
+            theirs.last.store(
+                number(theirs.work.wait_for(stop, Delta::from_secs(60))),
+                Relaxed,
+            );
+            theirs.done.open();
+            while theirs.work.wait(stop) {}
+        })?;
+        thread.start();
+        assert!(both.done.wait_for(Delta::from_secs(30)));
+        drop(thread);
+        assert_eq!(both.last.load(Relaxed), number(Wake::Raised));
+        Ok(())
+    }
+
+    #[test]
+    fn waits_time_out() -> Result {
+        let both = shared()?;
+        let theirs = both.clone();
+        let began = time::now_ms();
+        let thread = Kthread::create(c"kunit-signal", move |stop| {
+            theirs.last.store(
+                number(theirs.work.wait_for(stop, Delta::from_millis(50))),
+                Relaxed,
+            );
+            theirs.done.open();
+            while theirs.work.wait(stop) {}
+        })?;
+        thread.start();
+        both.done.wait();
+        drop(thread);
+        assert_eq!(both.last.load(Relaxed), number(Wake::TimedOut));
+        assert!(time::now_ms().wrapping_sub(began) >= 50);
+        Ok(())
+    }
+
+    #[test]
+    fn stop_ends_a_wait() -> Result {
+        let both = shared()?;
+        let theirs = both.clone();
+        let thread = Kthread::create(c"kunit-signal", move |stop| {
+            theirs.done.open();
+            theirs.last.store(
+                number(theirs.work.wait_for(stop, Delta::from_secs(600))),
+                Relaxed,
+            );
+        })?;
+        thread.start();
+        both.done.wait();
+        drop(thread);
+        assert_eq!(both.last.load(Relaxed), number(Wake::Stop));
+        Ok(())
+    }
+
+    #[test]
+    fn gates_let_pass_and_hold() -> Result {
+        let gate = KBox::pin_init(Gate::new(true), GFP_KERNEL)?;
+        assert!(gate.is_open());
+        gate.wait();
+        gate.shut();
+        assert!(!gate.is_open());
+        assert!(!gate.wait_for(Delta::from_millis(20)));
+        gate.open();
+        gate.open();
+        assert!(gate.wait_for(Delta::ZERO));
+        Ok(())
+    }
+}
