@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the jobs of scripts/bench share. A line of their output: modules, round, case, what, value.
+
+. /tests/lib.sh
+. /root/settings
+
+folder=/usr/lib/modules/$(uname -r)
+# What the modules need; by path they do not bring it along.
+modprobe -a usbcore usb_common
+
+# insert WHOSE: load all modules of c or rust, by path, so that they can be changed in one boot
+insert() {
+	local path module
+	case $1 in
+		c) path=$folder/kernel/drivers/usb/usbip ;;
+		rust) path=$folder/updates ;;
+	esac
+	whose=$1
+	for module in usbip-core usbip-host vhci-hcd; do
+		insmod "$path/$module.ko" || die "$module of $1 does not load"
+	done
+}
+
+remove() {
+	wait_for 60 ports_free
+	within 60 rmmod vhci-hcd && within 60 rmmod usbip-host && within 60 rmmod usbip-core || die "the modules of $whose do not unload"
+}
+
+# bench SUITE [BUSID]: run it and say whose modules did it
+bench() {
+	local line
+	/opt/usbip/sbin/usbip-bench ${COUNT:+--count} --only "$ONLY" "$@" >/tmp/out || die "$* with the modules of $whose"
+	while IFS= read -r line; do
+		printf '%s\t%s\t%s\n' "$whose" "$round" "$line"
+	done </tmp/out
+}
+
+# What an idle device takes is measured once, before other things were allocated and freed.
+memory_of() {
+	bench memory
+}
+
+# alternate COMMAND: with the modules of C and of Rust in turns, then once more to count events
+alternate() {
+	local COUNT
+	for ((round = 1; round <= ROUNDS; round++)); do
+		both_of "$1"
+	done
+	[ "$EVENTS" = 0 ] || COUNT=1 both_of "$1"
+}
+
+# both_of COMMAND
+both_of() {
+	local modules
+	for modules in c rust; do
+		insert $modules
+		"$1"
+		remove
+	done
+}

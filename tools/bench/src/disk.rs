@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! Reads and writes of an imported disk, past the page cache.
+
+use std::{
+    alloc::{
+        alloc_zeroed,
+        handle_alloc_error,
+        Layout, //
+    },
+    fs::{
+        self,
+        File,
+        OpenOptions, //
+    },
+    os::unix::fs::{
+        FileExt,
+        OpenOptionsExt, //
+    },
+    path::{
+        Path,
+        PathBuf, //
+    },
+    slice, //
+};
+
+use crate::{
+    cases::{
+        connect,
+        Meter,
+        Options,
+        Result, //
+    },
+    link::{
+        wait_for,
+        Speed, //
+    }, //
+};
+
+const SIZES: [(&str, usize, usize); 3] = [
+    ("4 KiB", 4 << 10, 320),
+    ("64 KiB", 64 << 10, 160),
+    ("1 MiB", 1 << 20, 32),
+];
+/// The part of the disk that is used.
+const SPAN: u64 = 64 << 20;
+
+/// Exports and imports the disk `busid`.
+pub(crate) fn run(options: &Options, busid: &str) -> Result<()> {
+    let meter = Meter::new(options)?;
+    let import = connect(busid, Speed::Super)?;
+    let disk = wait_for("the disk", || node(import.path()))?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_DIRECT)
+        .open(disk)?;
+    for (size, length, count) in SIZES {
+        let memory = memory(length);
+        meter.measure(&format!("disk read {size}"), count, |count| {
+            each(count, length, |offset| file.read_exact_at(memory, offset))
+        })?;
+        meter.measure(&format!("disk write {size}"), count, |count| {
+            each(count, length, |offset| {
+                File::write_all_at(&file, memory, offset)
+            })
+        })?;
+    }
+    Ok(())
+}
+
+/// Lets `access` run at so many places.
+fn each(
+    count: usize,
+    length: usize,
+    mut access: impl FnMut(u64) -> std::io::Result<()>,
+) -> Result<()> {
+    let length = u64::try_from(length)?;
+    for index in 0..u64::try_from(count)? {
+        access(index * length % SPAN)?;
+    }
+    Ok(())
+}
+
+/// Memory that is aligned as the disk wants it; for the rest of the program's life.
+fn memory(length: usize) -> &'static mut [u8] {
+    let layout = Layout::from_size_align(length, 4096).unwrap_or(Layout::new::<u64>());
+    // SAFETY: The size is not zero.
+    let memory = unsafe { alloc_zeroed(layout) };
+    if memory.is_null() {
+        handle_alloc_error(layout);
+    }
+    // SAFETY: That many bytes were just allocated, set to zero, and are never freed.
+    unsafe { slice::from_raw_parts_mut(memory, layout.size()) }
+}
+
+/// The node of the disk that belongs to a device in sysfs, once it has a size.
+fn node(device: &Path) -> Option<PathBuf> {
+    for entry in fs::read_dir("/sys/block").ok()? {
+        let entry = entry.ok()?;
+        let path = fs::canonicalize(entry.path()).ok()?;
+        let size = fs::read_to_string(path.join("size")).ok()?;
+        if path.starts_with(device) && size.trim() != "0" {
+            return Some(Path::new("/dev").join(entry.file_name()));
+        }
+    }
+    None
+}

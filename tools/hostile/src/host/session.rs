@@ -1,0 +1,558 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! How requests, connections and devices come to their ends.
+
+use std::{
+    collections::HashSet,
+    fs,
+    io::Read,
+    net::{
+        Ipv4Addr,
+        Shutdown,
+        TcpStream, //
+    },
+    os::fd::AsRawFd,
+    process::{
+        Command,
+        Stdio, //
+    },
+    thread,
+    time::{
+        Duration,
+        Instant, //
+    },
+};
+
+use usbip_peer::{
+    op,
+    setup,
+    sysfs,
+    Client,
+    Received,
+    Socket,
+    Transfer, //
+};
+use usbip_proto::{
+    Seqnum,
+    Status,
+    TCP_PORT, //
+};
+
+use super::{
+    answer,
+    available,
+    bind,
+    connect,
+    driver,
+    innocent,
+    transfer,
+    unlinked,
+    well_served,
+    wire::bulk_endpoints,
+    Devices, //
+};
+use crate::suite::{
+    ensure,
+    same,
+    wait_for,
+    FailingAllocations,
+    Messages,
+    Result,
+    PATIENCE, //
+};
+
+/// Reads answers until every unlink has its own. Each submission has one answer or none, each
+/// unlink exactly one.
+fn settle_all(
+    client: &mut Client,
+    mut submits: HashSet<Seqnum>,
+    mut unlinks: HashSet<Seqnum>,
+) -> Result<usize> {
+    let mut answered = 0;
+    while !unlinks.is_empty() {
+        let received = client.receive().map_err(|error| {
+            format!("unlinks {unlinks:?} and transfers {submits:?} have no answer: {error}")
+        })?;
+        match received.ok_or("the connection was closed")? {
+            Received::Submit { reply, .. } => {
+                let known = submits.remove(&reply.seqnum);
+                ensure(&format!("an answer twice: {reply:?}"), known)?;
+                answered += 1;
+            }
+            Received::Unlink(reply) => {
+                let known = unlinks.remove(&reply.seqnum);
+                ensure(&format!("an answer twice: {reply:?}"), known)?;
+            }
+        }
+    }
+    Ok(answered)
+}
+
+pub(super) fn s5_unlink_races_with_completion(devices: &mut Devices) -> Result {
+    let busid = devices.disk();
+    let mut client = connect(busid)?;
+    // QEMU's xHCI forgets the next control transfer once a whole queue of them was cancelled.
+    let rounds = if super::is_on_xhci(busid)? { 0 } else { 100 };
+    for _ in 0..rounds {
+        let (mut submits, mut unlinks) = (HashSet::new(), HashSet::new());
+        for _ in 0..32 {
+            // Control requests end about when they are unlinked.
+            let seqnum = client.submit(&innocent())?;
+            submits.insert(seqnum);
+            unlinks.insert(client.unlink(seqnum)?);
+        }
+        settle_all(&mut client, submits.clone(), unlinks)?;
+        for seqnum in submits {
+            client.forget(seqnum);
+        }
+    }
+    well_served(&mut client, busid)?;
+    let Ok(busid) = devices.keyboard() else {
+        return Ok(());
+    };
+    let mut client = connect(busid)?;
+    for _ in 0..50 {
+        let (mut submits, mut unlinks) = (HashSet::new(), HashSet::new());
+        for _ in 0..32 {
+            let seqnum = client.submit(&Transfer::interrupt_in(1, 8, 10))?;
+            submits.insert(seqnum);
+        }
+        for seqnum in submits.iter().copied().chain(submits.iter().copied()) {
+            unlinks.insert(client.unlink(seqnum)?);
+        }
+        let answered = settle_all(&mut client, submits, unlinks)?;
+        same("a keyboard that nobody touches says", 0, answered)?;
+    }
+    well_served(&mut client, busid)
+}
+
+pub(super) fn s6_many_requests_at_once(devices: &mut Devices) -> Result {
+    let busid = devices.disk();
+    let mut client = connect(busid)?;
+    let mut open = HashSet::new();
+    for round in 0..5000 {
+        open.insert(client.submit(&innocent())?);
+        if round % 7 == 0 {
+            open.insert(client.submit(&Transfer::bulk_in(15, 64))?);
+        }
+        while open.len() > 64 {
+            let received = client.receive()?.ok_or("the connection was closed")?;
+            let seqnum = received.seqnum();
+            ensure("an answer twice", open.remove(&seqnum))?;
+        }
+    }
+    Ok(())
+}
+
+/// While the device is locked by whoever unbinds it, a client asks for what takes that lock.
+pub(super) fn s13_set_configuration_while_unbinding(devices: &mut Devices) -> Result {
+    let busid = devices.disk();
+    for round in 0..10_u64 {
+        let mut client = connect(busid)?;
+        for _ in 0..40 {
+            client.submit(&Transfer::control_out(setup(0x00, 9, 1, 0, 0), &[]))?;
+            client.submit(&Transfer::control_out(setup(0x01, 11, 0, 0, 0), &[]))?;
+        }
+        client.link().flush()?;
+        thread::sleep(Duration::from_millis(round * 3));
+        let started = Instant::now();
+        driver("unbind", busid)?;
+        ensure("unbinding takes long", started.elapsed() < PATIENCE)?;
+        super::closed(&mut client)?;
+        bind(busid)?;
+    }
+    Ok(())
+}
+
+pub(super) fn s15_unlink_of_a_large_transfer(devices: &mut Devices) -> Result {
+    let busid = devices.disk();
+    let mut client = connect(busid)?;
+    let (into, _) = bulk_endpoints(&mut client)?;
+    for _ in 0..50 {
+        super::given_up(&mut client, &Transfer::bulk_in(into, 4 << 20))?;
+        well_served(&mut client, busid)?;
+    }
+    Ok(())
+}
+
+pub(super) fn s16_connection_that_cannot_be_written_ends(devices: &mut Devices) -> Result {
+    let busid = devices.disk();
+    for how in [Shutdown::Both, Shutdown::Read] {
+        let mut client = connect(busid)?;
+        for _ in 0..32 {
+            client.submit(&innocent())?;
+        }
+        client.link().flush()?;
+        client.link().socket().shutdown(how)?;
+        // A stream that only reads no more is noticed by writing to it.
+        let more = client
+            .submit(&innocent())
+            .and_then(|_| client.link().flush());
+        if how == Shutdown::Read {
+            drop(more);
+        }
+        wait_for("the device is free again", || {
+            matches!(sysfs::host_status(busid), Ok(1))
+        })?;
+    }
+    Ok(())
+}
+
+pub(super) fn s17_failing_requests_do_not_flood_the_log(devices: &mut Devices) -> Result {
+    let busid = devices.disk();
+    let mut client = connect(busid)?;
+    let mut messages = Messages::from_now()?;
+    let started = Instant::now();
+    for _ in 0..1000 {
+        transfer(&mut client, &Transfer::bulk_in(15, 512))?;
+        transfer(
+            &mut client,
+            &Transfer::control_in(setup(0x80, 6, 0x7700, 0, 18)),
+        )?;
+    }
+    let count = messages.count()?;
+    // Two limits of ten lines in five seconds each; C writes 2000 and more.
+    let periods = usize::try_from(started.elapsed().as_secs() / 5)?;
+    let limit = 60 + 20 * periods;
+    ensure(&format!("{count} lines for 2000 requests"), count < limit)
+}
+
+pub(super) fn s18_rebind_of_what_was_never_bound(_: &mut Devices) -> Result {
+    for name in ["7-7", "usb1", "1-0:1.0", "", "\n"] {
+        let result = driver("rebind", name);
+        // An empty write does not reach the driver.
+        let failed = result.is_err() || name.is_empty();
+        ensure(&format!("rebind of '{name}': {result:?}"), failed)?;
+    }
+    Ok(())
+}
+
+pub(super) fn s19_rebind_while_bound(devices: &mut Devices) -> Result {
+    let busid = devices.disk();
+    for _ in 0..5 {
+        // Refused or done, but done in order: the name can still be unbound and bound.
+        drop(driver("rebind", busid));
+        let bound = sysfs::device(busid).join("driver");
+        let name = fs::read_link(&bound).map(|path| path.ends_with("usbip-host"));
+        if matches!(name, Ok(true)) {
+            driver("unbind", busid)?;
+        }
+        bind(busid)?;
+    }
+    Ok(())
+}
+
+pub(super) fn s21_link_has_keepalive(devices: &mut Devices) -> Result {
+    let busid = devices.disk();
+    let (near, far) = Socket::tcp_pair()?;
+    let link = fs::read_link(format!("/proc/self/fd/{}", far.as_raw_fd()))?;
+    let inode: String = link
+        .to_string_lossy()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
+    sysfs::export(busid, &far)?;
+    let mut client = Client::new(near, sysfs::devid(busid)?);
+    well_served(&mut client, busid)?;
+    wait_for("a timer that probes the idle link", || {
+        let Ok(table) = fs::read_to_string("/proc/net/tcp") else {
+            return false;
+        };
+        // The sixth column is the timer, 02 for keepalive; the tenth is the inode.
+        table.lines().any(|line| {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            matches!(columns.as_slice(), [_, _, _, _, _, timer, _, _, _, number, ..]
+                if *number == inode && timer.starts_with("02:"))
+        })
+    })?;
+    drop(far);
+    drop(client);
+    available(busid)
+}
+
+/// Clients that connect and say nothing do not keep others from being served.
+pub(super) fn s22_silent_clients_of_usbipd(devices: &mut Devices) -> Result {
+    if TcpStream::connect((Ipv4Addr::LOCALHOST, TCP_PORT)).is_err() {
+        return Err(crate::suite::Skip("usbipd does not run").into());
+    }
+    let mut silent = Vec::new();
+    for number in 0..20 {
+        let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, TCP_PORT))?;
+        // Some stop in the middle of what they say.
+        if number % 2 == 0 {
+            io_write(&mut socket, &[0x01, 0x11, 0x80])?;
+        }
+        silent.push(socket);
+    }
+    let socket = Socket::connect((Ipv4Addr::LOCALHOST, TCP_PORT))?;
+    socket.set_timeout(Some(PATIENCE))?;
+    let listed = op::devlist(&socket)?;
+    ensure(
+        "the device is listed",
+        listed
+            .iter()
+            .any(|(device, _)| device.busid.as_str() == devices.disk()),
+    )
+}
+
+fn io_write(socket: &mut TcpStream, bytes: &[u8]) -> Result {
+    std::io::Write::write_all(socket, bytes)?;
+    Ok(())
+}
+
+/// Whoever unbinds is killed while it waits.
+pub(super) fn e1_signal_while_unbinding(devices: &mut Devices) -> Result {
+    let busid = devices.disk();
+    for round in 0..20_u64 {
+        let mut client = connect(busid)?;
+        for _ in 0..32 {
+            client.submit(&innocent())?;
+        }
+        client.link().flush()?;
+        let mut writer = Command::new("sh")
+            .arg("-c")
+            .arg(format!(
+                "echo {busid} >/sys/bus/usb/drivers/usbip-host/unbind"
+            ))
+            .stderr(Stdio::null())
+            .spawn()?;
+        thread::sleep(Duration::from_millis(round));
+        writer.kill()?;
+        writer.wait()?;
+        drop(client);
+        // It was unbound, or not yet.
+        if sysfs::device(busid).join("usbip_status").exists() {
+            available(busid)?;
+        }
+        if let Err(error) = driver("unbind", busid) {
+            ensure(
+                &format!("unbind: {error}"),
+                error.raw_os_error() == Some(19),
+            )?;
+        }
+        bind(busid)?;
+    }
+    Ok(())
+}
+
+pub(super) fn e2_unbind_right_after_the_end(devices: &mut Devices) -> Result {
+    let busid = devices.disk();
+    for round in 0..30 {
+        let mut client = connect(busid)?;
+        client.submit(&innocent())?;
+        client.link().flush()?;
+        if round % 2 == 0 {
+            drop(client);
+        } else {
+            // It may have ended by itself.
+            drop(sysfs::stop_export(busid));
+            drop(client);
+        }
+        driver("unbind", busid)?;
+        bind(busid)?;
+    }
+    Ok(())
+}
+
+pub(super) fn e3_ending_without_memory(devices: &mut Devices) -> Result {
+    drop(FailingAllocations::begin(0)?);
+    let busid = devices.disk();
+    for _ in 0..10 {
+        let mut client = connect(busid)?;
+        well_served(&mut client, busid)?;
+        let failing = FailingAllocations::begin(30)?;
+        drop(client);
+        thread::sleep(Duration::from_millis(300));
+        drop(failing);
+        // A reset that found no memory may have lost the device to the hub, which finds it again.
+        wait_for("the device is there", || {
+            sysfs::device(busid).join("usbip_status").exists()
+        })?;
+        if matches!(sysfs::host_status(busid), Ok(3)) {
+            driver("unbind", busid)?;
+            bind(busid)?;
+        }
+        available(busid)?;
+    }
+    Ok(())
+}
+
+pub(super) fn e4_ends_from_everywhere(devices: &mut Devices) -> Result {
+    let busid = devices.disk();
+    for round in 0..30 {
+        let mut client = connect(busid)?;
+        well_served(&mut client, busid)?;
+        match round % 3 {
+            0 => drop(client),
+            1 => {
+                sysfs::stop_export(busid)?;
+                super::closed(&mut client)?;
+            }
+            _ => {
+                client.link().push(&[0xff; 48])?;
+                client.link().flush()?;
+                super::closed(&mut client)?;
+            }
+        }
+        available(busid)?;
+    }
+    Ok(())
+}
+
+/// All devices lose their clients at once; each is back in about the time that one takes.
+pub(super) fn e5_one_end_does_not_wait_for_another(devices: &mut Devices) -> Result {
+    let busids: Vec<String> = devices.all().map(str::to_owned).collect();
+    for _ in 0..5 {
+        let clients = busids
+            .iter()
+            .map(|busid| connect(busid))
+            .collect::<Result<Vec<_>>>()?;
+        drop(clients);
+        for busid in &busids {
+            available(busid)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn c10_numbers_above_two_to_the_31_and_wrap(devices: &mut Devices) -> Result {
+    let busid = devices.disk();
+    for start in [0x7fff_fff0, 0x8000_0000, 0xffff_fff0, 0] {
+        let mut client = connect(busid)?;
+        client.set_next(Seqnum::new(start));
+        for _ in 0..32 {
+            let seqnum = client.submit(&innocent())?;
+            let reply = answer(&mut client, seqnum)?.reply;
+            same("status", Status::OK, reply.status)?;
+        }
+        drop(client);
+        available(busid)?;
+    }
+    let busid = devices.keyboard()?;
+    for start in [0x7fff_fff0, 0x8000_0000, 0xffff_fff0, 0] {
+        let mut client = connect(busid)?;
+        client.set_next(Seqnum::new(start));
+        for _ in 0..16 {
+            let seqnum = client.submit(&Transfer::interrupt_in(1, 8, 10))?;
+            let unlink = client.unlink(seqnum)?;
+            same("unlink", Status::CONNRESET, unlinked(&mut client, unlink)?)?;
+            client.forget(seqnum);
+        }
+        drop(client);
+        available(busid)?;
+    }
+    Ok(())
+}
+
+pub(super) fn unlink_of_what_is_done(devices: &mut Devices) -> Result {
+    let mut client = connect(devices.disk())?;
+    for _ in 0..10 {
+        let seqnum = client.submit(&innocent())?;
+        answer(&mut client, seqnum)?;
+        let unlink = client.unlink(seqnum)?;
+        same("unlink", Status::OK, unlinked(&mut client, unlink)?)?;
+    }
+    for target in [0, 0x1234, 0x8000_0000, 0xffff_ffff] {
+        let unlink = client.unlink(Seqnum::new(target))?;
+        same(
+            "unlink of nothing",
+            Status::OK,
+            unlinked(&mut client, unlink)?,
+        )?;
+    }
+    // Itself.
+    let next = client.number();
+    client.set_next(next);
+    let unlink = client.unlink(next)?;
+    same(
+        "unlink of itself",
+        Status::OK,
+        unlinked(&mut client, unlink)?,
+    )
+}
+
+pub(super) fn unlink_twice(devices: &mut Devices) -> Result {
+    let busid = devices.keyboard()?;
+    let mut client = connect(busid)?;
+    for _ in 0..50 {
+        let seqnum = client.submit(&Transfer::interrupt_in(1, 8, 10))?;
+        let unlinks = HashSet::from([client.unlink(seqnum)?, client.unlink(seqnum)?]);
+        let answered = settle_all(&mut client, HashSet::from([seqnum]), unlinks)?;
+        same("answers of the transfer", 0, answered)?;
+        client.forget(seqnum);
+    }
+    well_served(&mut client, busid)
+}
+
+/// Linux sends an unlink before its submission if both wait to be sent at the same time.
+pub(super) fn unlink_before_submit(devices: &mut Devices) -> Result {
+    let busid = devices.keyboard()?;
+    let mut client = connect(busid)?;
+    well_served(&mut client, busid)?;
+    for _ in 0..40 {
+        let target = client.number();
+        let unlink = client.unlink(target)?;
+        let after = client.number();
+        client.set_next(target);
+        client.submit(&Transfer::interrupt_in(1, 8, 10))?;
+        client.set_next(after);
+        same("unlink", Status::CONNRESET, unlinked(&mut client, unlink)?)?;
+        client.forget(target);
+    }
+    // Many whose submissions never come are answered all the same.
+    let first = client.number();
+    let mut unlinks = HashSet::new();
+    client.set_next(Seqnum::new(first.get() + 1000));
+    for number in 0..100 {
+        unlinks.insert(client.unlink(Seqnum::new(first.get() + 1 + number))?);
+    }
+    client.set_next(Seqnum::new(first.get() + 2000));
+    let last = client.submit(&innocent())?;
+    settle_all(&mut client, HashSet::from([last]), unlinks)?;
+    client.forget(last);
+    Ok(())
+}
+
+pub(super) fn number_used_twice(devices: &mut Devices) -> Result {
+    let busid = devices.keyboard()?;
+    let mut client = connect(busid)?;
+    client.submit(&Transfer::interrupt_in(1, 8, 10))?;
+    client.set_next(Seqnum::FIRST);
+    client.submit(&Transfer::interrupt_in(1, 8, 10))?;
+    super::closed(&mut client)?;
+    drop(client);
+    available(busid)?;
+    // One that is done may be used again.
+    let mut client = connect(busid)?;
+    for _ in 0..3 {
+        client.set_next(Seqnum::FIRST);
+        well_served(&mut client, busid)?;
+    }
+    Ok(())
+}
+
+pub(super) fn kernel_says_nothing_first(devices: &mut Devices) -> Result {
+    let busid = devices.disk();
+    let (near, far) = Socket::tcp_pair()?;
+    sysfs::export(busid, &far)?;
+    let mut stream = TcpStream::from(std::os::fd::OwnedFd::from(near));
+    stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+    let mut byte = [0; 1];
+    ensure(
+        "the kernel speaks before it is spoken to",
+        stream.read(&mut byte).is_err(),
+    )?;
+    drop((stream, far));
+    available(busid)
+}
+
+pub(super) fn second_client_is_refused(devices: &mut Devices) -> Result {
+    let busid = devices.disk();
+    let mut client = connect(busid)?;
+    let (near, far) = Socket::pair()?;
+    let second = sysfs::export(busid, &far);
+    let error = second.err().and_then(|error| error.raw_os_error());
+    same("errno of a second client", Some(22), error)?;
+    drop((near, far));
+    well_served(&mut client, busid)
+}

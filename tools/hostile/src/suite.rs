@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! Named tests, and what they have in common.
+
+use std::{
+    error::Error,
+    fmt,
+    fs::{
+        self,
+        File,
+        OpenOptions, //
+    },
+    io::{
+        ErrorKind,
+        Read, //
+    },
+    os::unix::fs::OpenOptionsExt,
+    thread,
+    time::{
+        Duration,
+        Instant, //
+    },
+};
+
+/// What a test ends with; the text says what went wrong.
+pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// How long anything may take, on a machine that has a lot to do. A hang is a failure.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A named test.
+pub(crate) struct Test<C> {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(&mut C) -> Result,
+}
+
+/// How all of them ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Passed,
+    Failed,
+}
+
+/// Makes a list of tests of functions, whose names are those of the tests.
+#[macro_export]
+macro_rules! tests {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        &[$($crate::suite::Test { name: stringify!($name), run: $module::$name }),*]
+    };
+}
+
+/// The tests cannot be run here; why.
+#[derive(Debug)]
+pub(crate) struct Skip(pub(crate) &'static str);
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for Skip {}
+
+/// Runs the tests whose names contain one of the words. After each one, `settle` sees to it that
+/// all is as before, which includes that a well-behaved peer is served.
+pub(crate) fn run<C>(
+    what: &str,
+    tests: &[Test<C>],
+    words: &[&str],
+    context: &mut C,
+    settle: fn(&mut C) -> Result,
+) -> Outcome {
+    let mut outcome = Outcome::Passed;
+    for test in tests {
+        if !words.is_empty() && !words.iter().any(|word| test.name.contains(word)) {
+            continue;
+        }
+        let started = Instant::now();
+        let result = (test.run)(context)
+            .and_then(|()| settle(context).map_err(|error| format!("afterwards: {error}").into()));
+        match result {
+            Ok(()) => println!("ok {what} {}", test.name),
+            Err(error) if error.is::<Skip>() => {
+                println!("# skipped {what} {}: {error}", test.name);
+                if let Err(error) = settle(context) {
+                    println!("not ok {what} {} (afterwards: {error})", test.name);
+                    outcome = Outcome::Failed;
+                }
+            }
+            Err(error) => {
+                println!("not ok {what} {} ({error})", test.name);
+                outcome = Outcome::Failed;
+                // So that one failure is one failure.
+                if let Err(error) = settle(context) {
+                    println!("# {error}");
+                }
+            }
+        }
+        let seconds = started.elapsed().as_secs();
+        if seconds > 20 {
+            println!("# {} took {seconds} s", test.name);
+        }
+    }
+    outcome
+}
+
+/// Fails with a text unless the values are the same.
+pub(crate) fn same<T: PartialEq + fmt::Debug>(what: &str, wanted: T, got: T) -> Result {
+    if wanted == got {
+        Ok(())
+    } else {
+        Err(format!("{what}: want {wanted:?}, got {got:?}").into())
+    }
+}
+
+/// Fails with a text unless the condition holds.
+pub(crate) fn ensure(what: &str, holds: bool) -> Result {
+    if holds {
+        Ok(())
+    } else {
+        Err(what.into())
+    }
+}
+
+/// Waits until the condition holds.
+pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) -> Result {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        if Instant::now() > end {
+            return Err(format!("not within {} s: {what}", PATIENCE.as_secs()).into());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// The kernel's messages from a moment on.
+pub(crate) struct Messages(File);
+
+impl Messages {
+    /// Those from now on.
+    pub(crate) fn from_now() -> Result<Self> {
+        const O_NONBLOCK: i32 = 0o4000;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .custom_flags(O_NONBLOCK)
+            .open("/dev/kmsg")?;
+        let mut buffer = [0; 8192];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(_) => {}
+                // The buffer was overwritten meanwhile.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Self(file)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// How many there are by now.
+    pub(crate) fn count(&mut self) -> Result<usize> {
+        let mut count = 0;
+        let mut buffer = [0; 8192];
+        loop {
+            match self.0.read(&mut buffer) {
+                Ok(_) => count += 1,
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                    return Err("more messages than the kernel's log holds".into())
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(count),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Lets allocations fail at random while it exists, with so many percent. Needs a kernel with
+/// FAULT_INJECTION.
+pub(crate) struct FailingAllocations;
+
+impl FailingAllocations {
+    const FOLDER: &'static str = "/sys/kernel/debug/failslab";
+
+    pub(crate) fn begin(percent: u32) -> Result<Self> {
+        if fs::metadata(Self::FOLDER).is_err() {
+            return Err(Skip("this kernel cannot let allocations fail").into());
+        }
+        for (name, value) in [
+            ("interval", "1"),
+            ("times", "-1"),
+            ("verbose", "0"),
+            ("task-filter", "N"),
+            ("ignore-gfp-wait", "N"),
+            ("probability", &percent.to_string()),
+        ] {
+            fs::write(format!("{}/{name}", Self::FOLDER), value)?;
+        }
+        Ok(Self)
+    }
+}
+
+impl Drop for FailingAllocations {
+    fn drop(&mut self) {
+        // If this fails, the tests that follow do.
+        if let Err(error) = fs::write(format!("{}/probability", Self::FOLDER), "0") {
+            println!("# failslab: {error}");
+        }
+    }
+}

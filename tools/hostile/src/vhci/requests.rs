@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! Which request an answer is for, and when it comes.
+
+use std::{
+    thread,
+    time::{
+        Duration,
+        Instant, //
+    },
+};
+
+use usbip_peer::{
+    sysfs,
+    Incoming, //
+};
+use usbip_proto::{
+    sysfs_text::PortState,
+    Request,
+    RetSubmit,
+    RetUnlink,
+    Seqnum,
+    Status, //
+};
+
+use super::{
+    attached::fine,
+    free,
+    well_used,
+    Attached, //
+};
+use crate::suite::{
+    ensure,
+    same,
+    FailingAllocations,
+    Messages,
+    Result,
+    PATIENCE, //
+};
+
+/// An answer to a request of any number.
+fn answer_to(seqnum: Seqnum) -> RetSubmit {
+    RetSubmit {
+        seqnum,
+        status: Status::OK,
+        actual_length: 0,
+        start_frame: 0,
+        packets: 0,
+        error_count: 0,
+    }
+}
+
+pub(super) fn c5_answer_to_what_is_not_sent(_: &mut ()) -> Result {
+    let mut attached = Attached::everything()?;
+    let mut driver = attached.driver()?;
+    driver.submit(1, "bulk 0x84 0 512")?;
+    let submit = attached.submission()?;
+    attached.answer(&answer_to(submit.seqnum.next()), &[])?;
+    attached.closed()?;
+    driver.failed(1)?;
+    Ok(())
+}
+
+pub(super) fn c5_answer_to_what_is_being_sent(_: &mut ()) -> Result {
+    let mut attached = Attached::everything()?;
+    let mut driver = attached.driver()?;
+    for _ in 0..20 {
+        // More than any buffer of a socket: it cannot be sent before it is read here.
+        driver.submit(2, "bulk 0x01 0 4194304")?;
+        let seqnum = begun(&mut attached)?;
+        let mut early = answer_to(seqnum);
+        early.actual_length = 4_194_304;
+        attached.answer(&early, &[])?;
+        thread::sleep(Duration::from_millis(5));
+        let ended = driver.reap(0)?;
+        ensure(
+            &format!("ended while it was sent: {ended:?}"),
+            ended.is_none(),
+        )?;
+        attached.server.link().skip(4_194_304)?;
+        let done = driver.done(2)?;
+        same(
+            "status",
+            (Status::OK, 4_194_304),
+            (done.status, done.actual_length),
+        )?;
+    }
+    drop(driver);
+    well_used(&mut attached)?;
+
+    // The connection ends in the middle of that.
+    let mut driver = attached.driver()?;
+    driver.submit(3, "bulk 0x01 0 4194304")?;
+    let seqnum = begun(&mut attached)?;
+    attached.answer(&answer_to(seqnum), &[])?;
+    drop(attached);
+    driver.done(3)?;
+    Ok(())
+}
+
+/// Reads the header of a transfer to the device, and none of its data: it is being sent.
+fn begun(attached: &mut Attached) -> Result<Seqnum> {
+    loop {
+        let header = attached
+            .server
+            .link()
+            .take()?
+            .ok_or("the connection was closed")?;
+        match Request::decode(&header)? {
+            Request::Submit(submit) if submit.endpoint == 0 => {
+                attached.good(&submit)?;
+            }
+            request => return Ok(request.seqnum()),
+        }
+    }
+}
+
+pub(super) fn c6_unlink_races_with_completion(_: &mut ()) -> Result {
+    let mut attached = Attached::everything()?;
+    let mut driver = attached.driver()?;
+    for round in 0..200_u32 {
+        driver.submit(1, "bulk 0x81 0 512")?;
+        let submit = loop {
+            match attached.request()? {
+                Incoming::Submit(submit) => break submit,
+                // Of the round before, whose transfer has ended anyhow.
+                Incoming::Unlink(unlink) => {
+                    attached.server.reply_unlink(&unlink, Status::OK)?;
+                    attached.flush()?;
+                }
+            }
+        };
+        // Both at about the same time, in either order.
+        if round % 2 == 0 {
+            attached.good(&submit)?;
+            driver.discard(1)?;
+        } else {
+            driver.discard(1)?;
+            thread::sleep(Duration::from_micros(u64::from(round) * 20));
+            attached.good(&submit)?;
+        }
+        driver.done(1)?;
+    }
+    Ok(())
+}
+
+pub(super) fn c7_unlink_of_what_is_not_sent(_: &mut ()) -> Result {
+    let attached = Attached::everything()?;
+    let mut driver = attached.driver()?;
+    // Nobody reads here: the first few fill the socket, the others wait.
+    for id in 0..60 {
+        driver.submit(id, "bulk 0x01 0 131072")?;
+    }
+    let started = Instant::now();
+    for id in (30..60).rev() {
+        driver.discard(id)?;
+    }
+    for _ in 30..60 {
+        ensure("one was never given back", driver.reap(30)?.is_some())?;
+    }
+    ensure("giving up takes long", started.elapsed() < PATIENCE)?;
+    // The connection ends with the others still unanswered, some of which are being given up.
+    driver.discard(0)?;
+    driver.discard(20)?;
+    drop(attached);
+    for _ in 0..30 {
+        let done = driver.reap(30)?;
+        ensure("one was never given back", done.is_some())?;
+    }
+    drop(driver);
+    free()
+}
+
+pub(super) fn c8_c9_no_memory(_: &mut ()) -> Result {
+    drop(FailingAllocations::begin(0)?);
+    for _ in 0..10 {
+        let attached = Attached::everything()?;
+        let mut driver = attached.driver()?;
+        let Attached {
+            mut server,
+            mut device,
+            ..
+        } = attached;
+        // It answers unlinks. If it finds no memory itself, the connection ends, and so do all transfers.
+        let server = thread::spawn(move || device.serve(&mut server).is_ok());
+        let failing = FailingAllocations::begin(20)?;
+        let mut submitted = 0;
+        for id in 0..40 {
+            submitted += u32::from(driver.try_submit(id, "bulk 0x84 0 512")?);
+        }
+        for id in 0..40 {
+            driver.discard(id)?;
+        }
+        let mut ended = u32::from(driver.reap(0)?.is_some());
+        drop(failing);
+        while ended < submitted {
+            ensure("one was never given back", driver.reap(30)?.is_some())?;
+            ended += 1;
+        }
+        drop(driver);
+        for row in sysfs::ports()? {
+            if row.state == PortState::Used {
+                sysfs::detach(row.port)?;
+            }
+        }
+        server.join().map_err(|_| "the server")?;
+        free()?;
+    }
+    Ok(())
+}
+
+pub(super) fn c11_unlink_of_scatter_gather(_: &mut ()) -> Result {
+    let mut attached = Attached::everything()?;
+    let mut driver = attached.driver()?;
+    for _ in 0..20 {
+        // usbfs makes a scatter-gather list of what is longer than 16 KiB.
+        driver.submit(1, "bulk 0x84 0 131072")?;
+        attached.submission()?;
+        driver.discard(1)?;
+        let unlink = attached.unlink()?;
+        attached.server.reply_unlink(&unlink, Status::CONNRESET)?;
+        attached.flush()?;
+        driver.failed(1)?;
+
+        driver.submit(2, "bulk 0x81 0 131071")?;
+        let submit = attached.submission()?;
+        attached.good(&submit)?;
+        let done = driver.done(2)?;
+        same(
+            "length",
+            (Status::OK, 131_071),
+            (done.status, done.actual_length),
+        )?;
+        same("data", 512 * 255 * 128 - 255, done.sum)?;
+    }
+    driver.submit(3, "bulk 0x84 0 131072")?;
+    driver.submit(4, "bulk 0x84 0 1048576")?;
+    drop(attached);
+    driver.failed(3)?;
+    driver.failed(4)?;
+    Ok(())
+}
+
+pub(super) fn c12_unlinks_do_not_flood_the_log(_: &mut ()) -> Result {
+    let mut attached = Attached::everything()?;
+    let mut driver = attached.driver()?;
+    let mut messages = Messages::from_now()?;
+    for _ in 0..200 {
+        driver.submit(1, "bulk 0x84 0 512")?;
+        attached.submission()?;
+        driver.discard(1)?;
+        let unlink = attached.unlink()?;
+        attached.server.reply_unlink(&unlink, Status::CONNRESET)?;
+        attached.flush()?;
+        driver.failed(1)?;
+    }
+    let count = messages.count()?;
+    ensure(&format!("{count} lines for 200 unlinks"), count < 50)
+}
+
+pub(super) fn unlink_answered_after_the_transfer(_: &mut ()) -> Result {
+    let mut attached = Attached::everything()?;
+    let mut driver = attached.driver()?;
+    for status in [Status::OK, Status::CONNRESET, Status::NOENT] {
+        driver.submit(1, "bulk 0x84 0 512")?;
+        let submit = attached.submission()?;
+        driver.discard(1)?;
+        let unlink = attached.unlink()?;
+        attached.server.reply(&fine(&submit, 512), &[1; 512], &[])?;
+        attached.server.reply_unlink(&unlink, status)?;
+        attached.flush()?;
+        driver.done(1)?;
+    }
+    drop(driver);
+    well_used(&mut attached)
+}
+
+pub(super) fn unlink_answered_before_the_transfer(_: &mut ()) -> Result {
+    let mut attached = Attached::everything()?;
+    let mut driver = attached.driver()?;
+    driver.submit(1, "bulk 0x84 0 512")?;
+    let submit = attached.submission()?;
+    driver.discard(1)?;
+    let unlink = attached.unlink()?;
+    attached.server.reply_unlink(&unlink, Status::CONNRESET)?;
+    // The transfer is over; this answers nothing, and what follows it could not be understood.
+    attached.server.reply(&fine(&submit, 512), &[1; 512], &[])?;
+    attached.flush()?;
+    driver.failed(1)?;
+    attached.closed()
+}
+
+pub(super) fn unlink_answered_twice(_: &mut ()) -> Result {
+    let mut attached = Attached::everything()?;
+    let mut driver = attached.driver()?;
+    driver.submit(1, "bulk 0x84 0 512")?;
+    attached.submission()?;
+    driver.discard(1)?;
+    let unlink = attached.unlink()?;
+    for _ in 0..3 {
+        attached.server.reply_unlink(&unlink, Status::CONNRESET)?;
+    }
+    // As in C, an unlink that nobody waits for is passed over.
+    for number in [0, 1, 0x8000_0000, 0xffff_ffff] {
+        let nothing = RetUnlink {
+            seqnum: Seqnum::new(number),
+            status: Status::OK,
+        };
+        attached.server.link().push(&nothing.encode())?;
+    }
+    attached.flush()?;
+    driver.failed(1)?;
+    drop(driver);
+    well_used(&mut attached)
+}
+
+pub(super) fn answer_to_nothing(_: &mut ()) -> Result {
+    for number in [0, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff] {
+        let mut attached = Attached::everything()?;
+        attached.answer(&answer_to(Seqnum::new(number)), &[])?;
+        attached.closed()?;
+        drop(attached);
+        free()?;
+    }
+    Ok(())
+}
+
+pub(super) fn answer_twice(_: &mut ()) -> Result {
+    let mut attached = Attached::everything()?;
+    let mut driver = attached.driver()?;
+    driver.submit(1, "bulk 0x81 0 512")?;
+    let submit = attached.submission()?;
+    attached.good(&submit)?;
+    attached.good(&submit)?;
+    same("the first answer", Status::OK, driver.done(1)?.status)?;
+    attached.closed()
+}
+
+pub(super) fn answer_of_the_wrong_kind(_: &mut ()) -> Result {
+    // An unlink's number in the answer to a transfer.
+    let mut attached = Attached::everything()?;
+    let mut driver = attached.driver()?;
+    driver.submit(1, "bulk 0x84 0 512")?;
+    attached.submission()?;
+    driver.discard(1)?;
+    let unlink = attached.unlink()?;
+    attached.answer(&answer_to(unlink.seqnum), &[])?;
+    attached.closed()?;
+    driver.failed(1)?;
+    drop((driver, attached));
+    free()?;
+
+    // A transfer's number in the answer to an unlink.
+    let mut attached = Attached::everything()?;
+    let mut driver = attached.driver()?;
+    driver.submit(1, "bulk 0x84 0 512")?;
+    let submit = attached.submission()?;
+    let reply = RetUnlink {
+        seqnum: submit.seqnum,
+        status: Status::CONNRESET,
+    };
+    attached.send(&reply.encode())?;
+    attached.closed()?;
+    driver.failed(1)?;
+    Ok(())
+}
+
+/// More requests than any table holds: those beyond are refused, and all come to an end.
+pub(super) fn requests_without_end(_: &mut ()) -> Result {
+    let attached = Attached::everything()?;
+    let mut driver = attached.driver()?;
+    let mut submitted = 0;
+    while submitted < 40_000 && driver.try_submit(submitted, "bulk 0x84 0 0")? {
+        submitted += 1;
+    }
+    ensure(&format!("only {submitted} requests"), submitted > 1000)?;
+    drop(attached);
+    for number in 0..submitted {
+        let ended = driver.reap(30)?.is_some();
+        ensure(
+            &format!("only {number} of {submitted} were given back"),
+            ended,
+        )?;
+    }
+    drop(driver);
+    free()
+}
