@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0
+# modules: rust
+# vm: --smp 2 --timeout 1500 --qemu "-device qemu-xhci,id=xhci -device usb-kbd,bus=xhci.0,port=1 -audiodev none,id=none -device usb-audio,audiodev=none,bus=xhci.0,port=2 -blockdev null-co,node-name=stick,size=67108864,read-zeroes=on -device usb-storage,drive=stick,bus=xhci.0,port=3"
+#
+# A client that says whatever it likes, against usbip-host: each fault of the C module, and sequences at random.
+
+. /tests/lib.sh
+modprobe -a xhci_pci vhci-hcd usbip-host
+wait_for 30 has_local 0627:0001 || die "no keyboard"
+wait_for 30 has_local 46f4:0001 || die "no stick"
+wait_for 30 has_local 46f4:0002 || die "no audio device"
+truncate -s 16M /tmp/image
+load_dummy super
+gadget_disk /tmp/image || die "no gadget"
+
+stick=$(busid 46f4:0001) keyboard=$(busid 0627:0001) audio=$(busid 46f4:0002) disk=$(busid 0525:a4a5)
+start_usbipd
+for id in "$stick" "$keyboard" "$audio" "$disk"; do
+	bind "$id" >/dev/null || not_ok "bind $id"
+done
+others="keyboard=$keyboard audio=$audio"
+
+# A controller with DMA and scatter-gather, and one with neither.
+# shellcheck disable=SC2086
+usbip-hostile host disk="$stick" $others || failures=1
+usbip-hostile host disk="$disk" || failures=1
+
+# shellcheck disable=SC2086
+leak_rounds "hostile clients" 8 usbip-hostile host disk="$stick" $others s2 s3 s11 s12 s15 s16 unlink truncated negative number_used
+
+# What is unplugged while it is exported is not given to another driver when the module goes (s20).
+gadget_unplug disk
+check "s20: the unplugged device is gone" wait_for 20 test ! -e "$USB/$disk"
+stop_usbipd
+detach_all
+check "no thread is left" wait_for 20 threads_gone
+check "s20: usbip-host unloads after an unplug" within 60 rmmod usbip-host
+check "s20: the keyboard is back" wait_for 20 test usb = "$(basename "$(readlink -f "$USB/$keyboard/driver")")"
+modprobe usbip-host
+gadget_plug disk
+check "s20: the device is back" wait_for 20 has_local 0525:a4a5
+unload
+finish

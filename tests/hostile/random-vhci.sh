@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0
+# modules: rust
+# vm: --smp 2 --timeout 3600
+#
+# A server that answers with sequences of PDUs at random, against vhci. See tests/random.sh.
+
+. /tests/lib.sh
+. /tests/random.sh
+modprobe -a vhci-hcd
+mapfile -t options < <(random_options)
+usbip-hostile random vhci "${options[@]}" || failures=1
+check "no thread is left" wait_for 20 threads_gone
+check "vhci-hcd unloads" within 60 rmmod vhci-hcd
+finish

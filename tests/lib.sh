@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the jobs in tests/vm share. Runs in the machine: . /tests/lib.sh
+
+VHCI=/sys/devices/platform/vhci_hcd.0
+HOST=/sys/bus/usb/drivers/usbip-host
+USB=/sys/bus/usb/devices
+failures=0
+declare -a gadgets=()
+
+# Results: one line each, counted by tests/run.
+
+ok() {
+	printf 'ok %s\n' "$1"
+}
+
+not_ok() {
+	printf 'not ok %s%s\n' "$1" "${2:+ ($2)}"
+	failures=$((failures + 1))
+}
+
+# same NAME WANTED GOT
+same() {
+	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "want '$2', got '$3'"; fi
+}
+
+# check NAME COMMAND..
+check() {
+	local name=$1
+	shift
+	if "$@"; then ok "$name"; else not_ok "$name" "failed: $*"; fi
+}
+
+# refuse NAME COMMAND..: the command must fail
+refuse() {
+	local name=$1
+	shift
+	if "$@" >/dev/null 2>&1; then not_ok "$name" "succeeded: $*"; else ok "$name"; fi
+}
+
+# skip NAME REASON
+skip() {
+	printf '# skipped %s: %s\n' "$1" "$2"
+}
+
+finish() {
+	[ "$failures" = 0 ]
+	exit
+}
+
+die() {
+	not_ok "$1"
+	exit 1
+}
+
+# Limits are for stock kernels; the debug kernel checks every access to memory.
+PATIENCE=1
+[ "$VM_KERNEL" != debug ] || PATIENCE=5
+
+# wait_for SECONDS COMMAND..: until the command succeeds
+wait_for() {
+	local end=$((SECONDS + $1 * PATIENCE))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.1
+	done
+}
+
+not() {
+	! "$@"
+}
+
+# within SECONDS COMMAND..: run it, but kill it and fail after so long
+within() {
+	local seconds=$1
+	shift
+	timeout -s KILL $((seconds * PATIENCE)) "$@"
+}
+
+# logged TEXT: the kernel has said it since the last dmesg -c
+logged() {
+	dmesg | grep -qF "$1"
+}
+
+# Files of the modules.
+
+# errno WANTED KIND FILE TEXT [NAME]: what write(2) says; WANTED is an errno's name or "ok"
+errno() {
+	local got name=${5:-"$(basename "$3"): '${4:0:40}' with ${2}: $1"}
+	got=$(fdwrite "$2" "$3" "$4")
+	case $1 in
+		ok) same "$name" "ok" "${got%% *}" ;;
+		*) same "$name" "$1" "$got" ;;
+	esac
+}
+
+# mode NAME FILE OCTAL
+mode() {
+	same "mode of $1" "$3" "$(stat -c %a "$2" 2>&1)"
+}
+
+# port_state PORT: the third column of status, over all controllers
+port_state() {
+	cat $VHCI/status $VHCI/status.* | awk -v port="$(printf %04d "$1")" '$2 == port { print $3 }'
+}
+
+# ports_used: numbers of the ports that are not free
+ports_used() {
+	cat $VHCI/status $VHCI/status.* | awk '($1 == "hs" || $1 == "ss") && $3 != "004" { print $2 + 0 }'
+}
+
+ports_free() {
+	[ -z "$(ports_used)" ]
+}
+
+# Devices.
+
+# devices_on remote|local ID: syspaths of devices with vendor:product ID; `remote` are those on vhci
+devices_on() {
+	local side=$1 id=$2 path real
+	for path in $USB/*; do
+		[ -e "$path/idVendor" ] || continue
+		[ "$(cat "$path/idVendor" 2>/dev/null):$(cat "$path/idProduct" 2>/dev/null)" = "$id" ] || continue
+		real=$(readlink -f "$path")
+		case $side:$real in
+			remote:*/vhci_hcd.*) echo "$real" ;;
+			local:*/vhci_hcd.*) ;;
+			local:*) echo "$real" ;;
+		esac
+	done
+}
+
+# busid ID: of the first local device with that vendor:product
+busid() {
+	local path
+	path=$(devices_on local "$1" | head -n 1)
+	[ -n "$path" ] && basename "$path"
+}
+
+has_local() {
+	[ -n "$(devices_on local "$1")" ]
+}
+
+has_remote() {
+	[ -n "$(devices_on remote "$1")" ]
+}
+
+# block_of SYSPATH: name of the disk of a USB storage device
+block_of() {
+	local name
+	name=$(find "$1/" -maxdepth 8 -type d -path '*/block/*' -name 'sd*' 2>/dev/null | head -n 1)
+	[ -n "$name" ] && basename "$name"
+}
+
+# disk_ready SYSPATH: the disk is there and has a size
+disk_ready() {
+	local name
+	name=$(block_of "$1") && [ -b "/dev/$name" ] && [ "$(cat "/sys/block/$name/size")" -gt 0 ]
+}
+
+# Gadgets on dummy_hcd.
+
+# load_dummy high|super [NUMBER]
+load_dummy() {
+	modprobe libcomposite
+	case $1 in
+		super) modprobe dummy_hcd is_super_speed=1 is_high_speed=1 num="${2:-1}" ;;
+		high) modprobe dummy_hcd is_super_speed=0 is_high_speed=1 num="${2:-1}" ;;
+	esac
+}
+
+# gadget NAME VENDOR PRODUCT: an empty gadget; prints its folder
+gadget() {
+	local folder=/sys/kernel/config/usb_gadget/$1
+	mkdir "$folder"
+	echo "$2" >"$folder/idVendor"
+	echo "$3" >"$folder/idProduct"
+	echo 0x0300 >"$folder/bcdUSB"
+	mkdir "$folder/strings/0x409"
+	echo "$1" >"$folder/strings/0x409/product"
+	echo "serial-$1" >"$folder/strings/0x409/serialnumber"
+	echo "$folder"
+}
+
+# gadget_zero [UDC] [NAME] [SPEED]: source and sink in configuration 3, loopback in 2, as g_zero has them
+gadget_zero() {
+	local folder name=${2:-zero}
+	modprobe usb_f_ss_lb
+	folder=$(gadget "$name" 0x0525 0xa4a0)
+	mkdir "$folder/functions/SourceSink.$name" "$folder/functions/Loopback.$name"
+	# Pattern 0 with the default of usbtest: its checks know it.
+	echo 0 >"$folder/functions/SourceSink.$name/pattern"
+	mkdir "$folder/configs/source.3" "$folder/configs/loop.2"
+	ln -s "$folder/functions/SourceSink.$name" "$folder/configs/source.3/"
+	ln -s "$folder/functions/Loopback.$name" "$folder/configs/loop.2/"
+	[ -z "$3" ] || echo "$3" >"$folder/max_speed"
+	echo "${1:-dummy_udc.0}" >"$folder/UDC"
+	wait_for 20 has_local 0525:a4a0
+}
+
+# gadget_disk FILE [UDC] [NAME]: a mass storage device backed by FILE
+gadget_disk() {
+	local folder name=${3:-disk}
+	modprobe usb_f_mass_storage
+	folder=$(gadget "$name" 0x0525 0xa4a5)
+	mkdir "$folder/functions/mass_storage.0"
+	echo 1 >"$folder/functions/mass_storage.0/lun.0/removable"
+	echo "$1" >"$folder/functions/mass_storage.0/lun.0/file"
+	mkdir "$folder/configs/disk.1"
+	ln -s "$folder/functions/mass_storage.0" "$folder/configs/disk.1/"
+	echo "${2:-dummy_udc.0}" >"$folder/UDC"
+	wait_for 20 has_local 0525:a4a5
+}
+
+# gadget_unplug NAME / gadget_plug NAME [UDC]
+gadget_unplug() {
+	echo "" >"/sys/kernel/config/usb_gadget/$1/UDC"
+}
+
+gadget_plug() {
+	echo "${2:-dummy_udc.0}" >"/sys/kernel/config/usb_gadget/$1/UDC"
+}
+
+# The two sides.
+
+start_usbipd() {
+	modprobe usbip-host
+	usbipd -D -4 -P/run/usbipd.pid || return 1
+	wait_for 10 listening 3240
+}
+
+listening() {
+	awk -v port="$(printf ':%04X$' "$1")" '$2 ~ port && $4 == "0A" { found = 1 } END { exit !found }' /proc/net/tcp /proc/net/tcp6
+}
+
+stop_usbipd() {
+	[ ! -s /run/usbipd.pid ] || kill "$(cat /run/usbipd.pid)"
+	wait_for 10 not listening 3240
+	rm -f /run/usbipd.pid
+}
+
+# host_status BUSID: 1 available, 2 used, 3 error
+host_status() {
+	cat "$USB/$1/usbip_status" 2>/dev/null
+}
+
+host_is() {
+	[ "$(host_status "$1")" = "$2" ]
+}
+
+# bind BUSID
+bind() {
+	within 30 usbip bind -b "$1" 2>&1 && wait_for 10 test -e "$USB/$1/usbip_status"
+}
+
+# attach BUSID ID [HOST]: attach and wait until the device is there
+attach() {
+	within 30 usbip attach -r "${3:-127.0.0.1}" -b "$1" && wait_for 30 has_remote "$2"
+}
+
+# export_local BUSID ID: bind and attach over the loopback
+export_local() {
+	bind "$1" && attach "$1" "$2"
+}
+
+# detach_all: detach every port that is in use
+detach_all() {
+	local port
+	for port in $(ports_used); do
+		within 30 usbip detach -p "$port" 2>&1
+	done
+	wait_for 20 ports_free
+}
+
+# Leaks: what a round of use must give back. Slab counts of a live kernel are noisy, so a round is run many
+# times and only growth of about one object per round counts.
+
+slab_counts() {
+	local cache
+	# Names that were looked up are not leaked. What was used of late is spared once.
+	for cache in 1 2 3; do
+		echo 3 >/proc/sys/vm/drop_caches
+	done
+	for cache in /sys/kernel/slab/*/shrink; do
+		echo 1 >"$cache" 2>/dev/null
+	done
+	# The kernel frees the addresses of stacks and modules by and by, when there are enough of them, and keeps up
+	# to 256 bios of a disk's for each processor, wherever they were made.
+	awk 'NR > 2 && $1 != "vmap_area" && $1 !~ /^bio-/ { print $1, $2 }' /proc/slabinfo | sort
+}
+
+# leak_rounds NAME ROUNDS COMMAND..: run the command four times so often, after one for warming up, and judge:
+# what leaks grows with every round of all four parts, what the kernel keeps for itself does not
+leak_rounds() {
+	local name=$1 rounds=$2 bad round part
+	shift 2
+	"$@" >/dev/null || { not_ok "$name" "first round failed: $*"; return; }
+	sleep 1
+	slab_counts >/tmp/slab.0
+	awk '/^TCP:/ { print $3 }' /proc/net/sockstat >/tmp/sock.0
+	for part in 1 2 3 4; do
+		for ((round = 0; round < rounds; round++)); do
+			"$@" >/dev/null || { not_ok "$name" "round $part.$round failed: $*"; return; }
+		done
+		sleep 1
+		slab_counts >/tmp/slab.$part
+	done
+	bad=$(awk -v rounds="$rounds" '
+		FILENAME != file { file = FILENAME; part++ }
+		part > 1 && ($1 in last) && $2 - last[$1] >= rounds { grew[$1]++; by[$1] += $2 - last[$1] }
+		{ last[$1] = $2 }
+		END { for (name in grew) if (grew[name] == 4) printf "%s +%d ", name, by[name] }
+	' /tmp/slab.0 /tmp/slab.1 /tmp/slab.2 /tmp/slab.3 /tmp/slab.4)
+	same "$name: no slab grows with every one of $((4 * rounds)) rounds" "" "$bad"
+	same "$name: no socket stays" "$(cat /tmp/sock.0)" "$(awk '/^TCP:/ { print $3 }' /proc/net/sockstat)"
+}
+
+# users MODULE: its reference count
+users() {
+	awk -v name="${1//-/_}" '$1 == name { print $3 }' /proc/modules
+}
+
+# threads_gone: no worker thread of a connection is left
+threads_gone() {
+	! grep -qxE '(vhci|stub|vudc)_(rx|tx)' /proc/[0-9]*/comm 2>/dev/null
+}
+
+# unload: both modules and the core go, which they do only if nothing holds them
+unload() {
+	check "vhci-hcd unloads" within 60 rmmod vhci-hcd
+	check "usbip-host unloads" within 60 rmmod usbip-host
+	check "usbip-core unloads" within 60 rmmod usbip-core
+}

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Run unit tests, the scripts of tests/host and the jobs of tests/vm, a few at a time, and count.
+
+A script in tests/host runs on this machine. A job is a shell script that scripts/vm runs in a machine. Lines at
+its head say how:
+    # vm: OPTIONS          options of scripts/vm (or of scripts/vm-pair); on as many lines as it takes
+    # kernels: 7.2 7.3     where it runs (default: all that were asked for)
+    # modules: rust        whose modules it holds for: `rust`, `c` or both (default); `rust` alone marks what
+                           the C modules are known to get wrong, `c` alone runs with the C ones in any case
+    # matrix: rust/c ..    for a pair: modules of server/client (default rust/rust rust/c c/rust)
+    # expect: 99           the status to end with (default 0)
+    # arch: arm64          the architectures it is meant for (default x86_64)
+    # record: yes          the outcome is told and does not count; for what others get wrong
+A pair is NAME.server.sh with NAME.client.sh; its head is the server's.
+Lines `ok WHAT` and `not ok WHAT` that a job prints count one by one.
+"""
+
+import argparse
+import concurrent.futures
+import glob
+import os
+import re
+import resource
+import shlex
+import subprocess
+import sys
+import threading
+import time
+
+TESTS = os.path.dirname(os.path.realpath(__file__))
+TOP = os.path.dirname(TESTS)
+ALL_KERNELS = "7.2,7.3"
+# Variables of the caller that jobs may read.
+PASSED_ON = ("ROUNDS",)
+RESULT = re.compile(r"^(?:(?:server|client)\| )?(not )?ok\b ?(.*)$", re.MULTILINE)
+CARGO_RESULT = re.compile(r"^test result: .*? (\d+) passed; (\d+) failed", re.MULTILINE)
+# What jobs are written for unless they say otherwise.
+NATIVE = "x86_64"
+COMPLAINT = re.compile(r"^==== (?:\S+ )?the kernel complains ====\n(?:\[[^\]]*\])* *(.*)$", re.MULTILINE)
+HEADER = re.compile(r"^# (vm|kernels|modules|matrix|expect|arch|record): *(.*)$")
+# The debug kernel checks every access to memory, on an emulated processor.
+DEBUG_PATIENCE = 5
+DEBUG_MEMORY = 3
+
+
+class Case:
+    """One boot (or pair) with one set of options."""
+
+    def __init__(self, name, command, expect=0, slots=1, record=False):
+        self.name = name
+        self.command = command
+        self.expect = expect
+        self.slots = slots
+        self.record = record
+
+
+def header(path):
+    found = {}
+    with open(path) as stream:
+        for line in stream:
+            if not line.startswith("#"):
+                break
+            match = HEADER.match(line)
+            if match:
+                found[match[1]] = " ".join(filter(None, [found.get(match[1]), match[2].strip()]))
+    return found
+
+
+def host_cases():
+    for path in sorted(glob.glob(TESTS + "/host/*.sh")):
+        yield Case("host/" + os.path.basename(path)[: -len(".sh")], ["bash", path])
+
+
+def cases(arch, kernels, modules):
+    for path in sorted(glob.glob(TESTS + "/vm/*.sh")):
+        head = header(path)
+        if arch not in head.get("arch", NATIVE).split():
+            continue
+        name = os.path.basename(path)[: -len(".sh")]
+        expect = int(head.get("expect", "0"))
+        options = shlex.split(head.get("vm", ""))
+        for kernel in kernels:
+            if kernel not in head.get("kernels", kernel).split():
+                continue
+            place = kernel if arch == NATIVE else f"{arch}/{kernel}"
+            common = ["--arch", arch, "--kernel", kernel, *(patient(options) if kernel == "debug" else options)]
+            common += [f"--set={name}={os.environ[name]}" for name in PASSED_ON if os.environ.get(name)]
+            if name.endswith(".client"):
+                continue
+            if name.endswith(".server"):
+                yield from pair_cases(path, name[: -len(".server")], head, place, common, modules, expect)
+                continue
+            sets = head.get("modules", "rust c").split()
+            if modules not in sets and sets != ["c"]:
+                continue
+            used = modules if modules in sets else "c"
+            command = [TOP + "/scripts/vm", "--modules", used, *common, path]
+            yield Case(f"{place}/{used}/{name}", command, expect, record=head.get("record") == "yes")
+
+
+def patient(options):
+    """The same options with the time and the memory that the debug kernel takes."""
+    options = list(options)
+    for name, factor, default in (("--timeout", DEBUG_PATIENCE, 300), ("--mem", DEBUG_MEMORY, None)):
+        if name in options:
+            index = options.index(name) + 1
+            options[index] = str(int(options[index]) * factor)
+        elif default:
+            options += [name, str(default * factor)]
+    return options
+
+
+def pair_cases(path, name, head, place, common, modules, expect):
+    matrix = head.get("matrix", "rust/rust rust/c c/rust").split()
+    if modules == "c":
+        # What C cannot do anywhere is not asked of it.
+        matrix = ["c/c"] if len(matrix) > 1 else []
+    for item in matrix:
+        server, client = item.split("/")
+        sides = ["--server", "--modules", server, "--client", "--modules", client]
+        jobs = [path, path[: -len(".server.sh")] + ".client.sh"]
+        yield Case(f"{place}/{server}-{client}/{name}", [TOP + "/scripts/vm-pair", *common, *sides, *jobs], expect, 2)
+
+
+class Slots:
+    """As many machines at a time as there are processors; a pair is two."""
+
+    def __init__(self, count):
+        self._free = self._all = count
+        self._condition = threading.Condition()
+
+    def take(self, count):
+        count = min(count, self._all)
+        with self._condition:
+            self._condition.wait_for(lambda: self._free >= count)
+            self._free -= count
+        return count
+
+    def give(self, count):
+        with self._condition:
+            self._free += count
+            self._condition.notify_all()
+
+
+class Tally:
+    def __init__(self):
+        self.passed = self.failed = 0
+        self._lock = threading.Lock()
+
+    def add(self, passed, failed, *lines):
+        with self._lock:
+            self.passed += passed
+            self.failed += failed
+            for line in lines:
+                print(line, flush=True)
+
+
+def clean_environment():
+    return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+
+
+def run_logged(command, log, **options):
+    os.makedirs(os.path.dirname(log), exist_ok=True)
+    with open(log, "wb") as stream:
+        stream.write((" ".join(map(shlex.quote, command)) + "\n").encode())
+        stream.flush()
+        started = time.monotonic()
+        status = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, env=clean_environment(), cwd=TOP, **options
+        ).returncode
+        stream.write(f"# ended with status {status} after {time.monotonic() - started:.0f} s\n".encode())
+    with open(log, errors="replace") as stream:
+        return status, stream.read(), time.monotonic() - started
+
+
+def run_case(case, slots, tally, logs):
+    taken = slots.take(case.slots)
+    try:
+        log = f"{logs}/{case.name}.log"
+        status, text, seconds = run_logged(case.command, log)
+    finally:
+        slots.give(taken)
+    results = RESULT.findall(text)
+    good = sum(1 for bad, _ in results if not bad)
+    failures = [what for bad, what in results if bad]
+    if case.record:
+        complaint = COMPLAINT.search(text)
+        end = f"status {status}, {good} checks passed, {len(failures)} failed" + (f"; {complaint[1]}" if complaint else "")
+        tally.add(1, 0, f"ok {case.name} ({seconds:.0f} s, recorded: {end})")
+        return
+    if status == case.expect and not failures:
+        tally.add(good + 1, 0, f"ok {case.name} ({seconds:.0f} s, {good} checks)")
+        return
+    # A job whose checks failed ends with a status of its own; that is one failure, not two.
+    own = 0 if failures and status not in (99, 124) else 1
+    lines = [f"    not ok {what}" for what in failures]
+    lines.append(f"not ok {case.name} ({seconds:.0f} s, status {status}, log {os.path.relpath(log)})")
+    tally.add(good, len(failures) + own, *lines)
+
+
+def run_unit_tests(tally, logs):
+    manifest = next((path for path in (TOP + "/tools/Cargo.toml",) if os.path.exists(path)), None)
+    if manifest is None:
+        tally.add(0, 1, "not ok unit (no Cargo.toml)")
+        return
+    log = logs + "/unit.log"
+    command = [TOP + "/scripts/in-root", "cargo", "test", "--workspace", "--manifest-path", manifest]
+    status, text, seconds = run_logged(command, log)
+    counts = [(int(passed), int(failed)) for passed, failed in CARGO_RESULT.findall(text)]
+    passed, failed = sum(c[0] for c in counts), sum(c[1] for c in counts)
+    if status == 0 and passed > 0:
+        tally.add(passed, 0, f"ok unit ({seconds:.0f} s, {passed} tests)")
+    else:
+        tally.add(passed, max(failed, 1), f"not ok unit ({seconds:.0f} s, {failed} failed, log {os.path.relpath(log)})")
+
+
+def run_fuzz(tally, logs):
+    """The committed corpus, and a little more."""
+    log = logs + "/fuzz.log"
+    status, text, seconds = run_logged([TOP + "/scripts/fuzz", os.environ.get("FUZZ_SECONDS") or "10"], log)
+    results = RESULT.findall(text)
+    failures = [what for bad, what in results if bad]
+    if status == 0 and results and not failures:
+        tally.add(len(results), 0, f"ok fuzz ({seconds:.0f} s, {len(results)} targets)")
+    else:
+        lines = [f"    not ok {what}" for what in failures]
+        failed = max(len(failures), 1)
+        tally.add(len(results) - len(failures), failed, *lines, f"not ok fuzz ({seconds:.0f} s, log {os.path.relpath(log)})")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arch", default=NATIVE, help="of the machines (default %(default)s)")
+    parser.add_argument("--kernel", default=os.environ.get("KERNEL") or ALL_KERNELS, help="separated by commas or spaces (default %(default)s)")
+    parser.add_argument("--modules", choices=("rust", "c"), default="rust", help="c: the jobs' reference, the stock modules")
+    parser.add_argument("--no-unit", action="store_true", help="only the jobs")
+    parser.add_argument("--only-unit", action="store_true", help="only the unit tests")
+    parser.add_argument("-j", type=int, default=os.cpu_count(), help="machines at a time (default %(default)s)")
+    parser.add_argument("pattern", nargs="*", help="regular expressions; a job's KERNEL/MODULES/NAME must contain one")
+    options = parser.parse_args()
+
+    logs = TOP + "/build/test-logs"
+    tally = Tally()
+    started = time.monotonic()
+    everything = not options.pattern and options.arch == NATIVE
+    if not options.no_unit and everything:
+        run_unit_tests(tally, logs)
+        run_fuzz(tally, logs)
+    if not options.only_unit:
+        known = list(cases(options.arch, re.split("[, ]+", options.kernel), options.modules))
+        if options.arch == NATIVE:
+            known = [*host_cases(), *known]
+        wanted = re.compile("|".join(f"(?:{item})" for item in options.pattern))
+        chosen = [case for case in known if wanted.search(case.name)]
+        if not chosen:
+            tally.add(0, 1, f"not ok no job matches '{' '.join(options.pattern)}'")
+        slots = Slots(max(options.j, 1))
+        with concurrent.futures.ThreadPoolExecutor(max(options.j, 1)) as pool:
+            list(pool.map(lambda case: run_case(case, slots, tally, logs), chosen))
+    # On a busy host the second figure tells more: all jobs take about that much, shared among the processors.
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"# {time.monotonic() - started:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time")
+    print(f"{tally.passed} passed, {tally.failed} failed")
+    sys.exit(1 if tally.failed else 0)
+
+
+main()

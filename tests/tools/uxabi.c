@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * uxabi calls|carry|ends|many ATTACH
+ *
+ * What include/uapi/linux/usbip_ux.h and Documentation/ux.md promise, asked of the node by a program that knows nothing
+ * else. ATTACH is the `attach` of a controller with free ports, whose devices this program is. Prints a line a result.
+ */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/usbip_ux.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HEADER 48
+
+static const char *attach_file;
+static int failures;
+
+static void result(const char *name, long want, long got)
+{
+	if (want == got) {
+		printf("ok %s\n", name);
+		return;
+	}
+	printf("not ok %s (want %ld, got %ld)\n", name, want, got);
+	failures++;
+}
+
+/* The result of a call, or the negative errno. */
+static long of(long value)
+{
+	return value < 0 ? -errno : value;
+}
+
+static int node_with(int flags)
+{
+	int fd = open("/dev/usbip-ux", O_RDWR | flags);
+
+	if (fd < 0) {
+		perror("/dev/usbip-ux");
+		exit(2);
+	}
+	return fd;
+}
+
+static void pair(int type, int fds[2])
+{
+	if (socketpair(AF_UNIX, type, 0, fds)) {
+		perror("socketpair");
+		exit(2);
+	}
+}
+
+static long plug(int port, int fd)
+{
+	char text[64];
+	int file = open(attach_file, O_WRONLY);
+	long got;
+
+	snprintf(text, sizeof(text), "%d %d 65538 3", port, fd);
+	got = of(write(file, text, strlen(text)));
+	close(file);
+	return got > 0 ? 0 : got;
+}
+
+/* A node that carries the connection of a port. */
+static int carried(int port, int flags, int *socket)
+{
+	int fds[2], node = node_with(flags);
+
+	pair(SOCK_STREAM, fds);
+	if (ioctl(node, USBIP_UX_IOCSETSOCKFD, fds[0]) || plug(port, fds[0]))
+		printf("not ok port %d cannot be attached\n", port), failures++;
+	if (socket)
+		*socket = fds[0];
+	else
+		close(fds[0]);
+	close(fds[1]);
+	return node;
+}
+
+static int polled(int fd, int timeout)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN | POLLOUT };
+
+	poll(&wait, 1, timeout);
+	return wait.revents & (POLLIN | POLLOUT | POLLHUP | POLLERR);
+}
+
+static int awaited(int fd, int events, int seconds)
+{
+	struct timespec rest = { .tv_nsec = 10000000 };
+	int turns = seconds * 100;
+
+	while ((polled(fd, 0) & events) != events && turns--)
+		nanosleep(&rest, NULL);
+	return polled(fd, 0) & events;
+}
+
+/* Reads what there is, and says with what that ended: never with 0. The port goes on asking in its own time. */
+static long drained(int node)
+{
+	char buffer[4096];
+	long got;
+
+	while ((got = of(read(node, buffer, sizeof(buffer)))) > 0)
+		;
+	return got;
+}
+
+static uint32_t word(const unsigned char *header, int at)
+{
+	return (uint32_t)header[at] << 24 | header[at + 1] << 16 | header[at + 2] << 8 | header[at + 3];
+}
+
+static void calls(void)
+{
+	struct usbip_ux_kaddr names, others;
+	int node, other, fds[2], datagram[2], lonely, zero;
+	char byte = 0;
+	struct stat stat;
+
+	node = node_with(0);
+	result("number of SETSOCKFD", 0x40046d01, USBIP_UX_IOCSETSOCKFD);
+	result("number of INTR", 0x6d02, USBIP_UX_IOCINTR);
+	result("number of INTRPGRP", 0x6d03, USBIP_UX_IOCINTRPGRP);
+	result("number of GETKADDR", 0x80226d04, USBIP_UX_IOCGETKADDR);
+
+	result("read before there is a connection", -EINTR, of(read(node, &byte, 1)));
+	result("write before there is a connection", -EINTR, of(write(node, &byte, 1)));
+	result("poll before there is a connection", 0, polled(node, 0));
+	result("seek", -ESPIPE, of(lseek(node, 0, SEEK_SET)));
+
+	pair(SOCK_STREAM, fds);
+	pair(SOCK_DGRAM, datagram);
+	lonely = socket(AF_INET, SOCK_STREAM, 0);
+	result("no descriptor", -EINVAL, of(ioctl(node, USBIP_UX_IOCSETSOCKFD, -1)));
+	result("a descriptor that is closed", -EINVAL, of(ioctl(node, USBIP_UX_IOCSETSOCKFD, 999)));
+	result("no socket", -EINVAL, of(ioctl(node, USBIP_UX_IOCSETSOCKFD, node)));
+	result("f18: a datagram socket", -EINVAL, of(ioctl(node, USBIP_UX_IOCSETSOCKFD, datagram[0])));
+	result("f18: a socket without a peer", -EINVAL, of(ioctl(node, USBIP_UX_IOCSETSOCKFD, lonely)));
+
+	/* f3: 0 is a descriptor like any other, and counts as one that was set. */
+	zero = dup(0);
+	dup2(fds[0], 0);
+	result("f3: descriptor 0", 0, of(ioctl(node, USBIP_UX_IOCSETSOCKFD, 0)));
+	result("f3: a second socket after descriptor 0", -EBUSY, of(ioctl(node, USBIP_UX_IOCSETSOCKFD, fds[1])));
+	dup2(zero, 0);
+	other = node_with(0);
+	result("a socket that has a node", -EBUSY, of(ioctl(other, USBIP_UX_IOCSETSOCKFD, fds[0])));
+	result("the peer's socket is another one", 0, of(ioctl(other, USBIP_UX_IOCSETSOCKFD, fds[1])));
+
+	result("names", 0, of(ioctl(node, USBIP_UX_IOCGETKADDR, &names)));
+	result("names of another node", 0, of(ioctl(other, USBIP_UX_IOCGETKADDR, &others)));
+	result("f13: names are 16 digits", 16, strspn(names.ux, "0123456789abcdef"));
+	result("f13: also of sockets", 16, strspn(names.sock, "0123456789abcdef"));
+	result("f13: they are no addresses", 0, strtoull(names.ux, NULL, 16) >> 32);
+	result("nodes differ", 1, strcmp(names.ux, others.ux) != 0);
+	fstat(fds[0], &stat);
+	result("a socket is called by its inode", stat.st_ino, strtoul(names.sock, NULL, 16));
+	result("f19: memory that is not there", -EFAULT, of(ioctl(node, USBIP_UX_IOCGETKADDR, 16)));
+	result("f14: the structure of the first version", -EINVAL, of(ioctl(node, 0x80106d04, &names)));
+	/* Not 1 or 2, which the kernel answers for every file. */
+	result("f14: the bare number", -EINVAL, of(ioctl(node, 3)));
+	result("a number too many", -EINVAL, of(ioctl(node, _IO('m', 5))));
+
+	/* The socket is not kept open by the node. */
+	close(fds[0]);
+	result("the peer of a closed socket sees the end", 0, of(read(fds[1], &byte, 1)));
+	close(fds[1]);
+	close(node);
+	close(other);
+
+	/* f2: a new socket at the place of an old one is another one. */
+	node = node_with(0);
+	pair(SOCK_STREAM, fds);
+	result("f2: a socket", 0, of(ioctl(node, USBIP_UX_IOCSETSOCKFD, fds[0])));
+	for (int round = 0; round < 200; round++) {
+		close(fds[0]);
+		close(fds[1]);
+		pair(SOCK_STREAM, fds);
+		other = node_with(0);
+		if (ioctl(other, USBIP_UX_IOCSETSOCKFD, fds[0])) {
+			result("f2: a new socket is not the old one", 0, -errno);
+			break;
+		}
+		close(other);
+	}
+	close(node);
+}
+
+static void nothing(int signal)
+{
+	(void)signal;
+}
+
+static void *interrupt_soon(void *node)
+{
+	usleep(300000);
+	ioctl(*(int *)node, USBIP_UX_IOCINTR);
+	return NULL;
+}
+
+/* The port asks its device for descriptors, and gets none. */
+static void carry(void)
+{
+	struct sigaction action = { .sa_handler = nothing };
+	unsigned char pdu[HEADER];
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	struct itimerval soon = { .it_value.tv_usec = 300000, .it_interval.tv_usec = 300000 }, never = { 0 };
+	int node, socket, events, rest = HEADER;
+	char *missing = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *lazy = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_t thread;
+
+	node = carried(0, 0, &socket);
+	result("f8: a node is linked once", -EINVAL, plug(1, socket));
+	result("the first PDU comes", POLLIN, awaited(node, POLLIN, 20) & POLLIN);
+	result("and a write would be taken", POLLOUT, polled(node, 0) & POLLOUT);
+	result("f19: read to memory that is not there", -EFAULT, of(read(node, missing, 4096)));
+	result("f19: write from memory that is not there", -EFAULT, of(write(node, missing, 4096)));
+	/* In pieces, as small as can be. */
+	for (unsigned char *to = pdu; rest; rest--, to++)
+		if (read(node, to, 1) != 1)
+			break;
+	result("a PDU is read byte by byte", 0, rest);
+	result("it is a request", 1, word(pdu, 0));
+	result("of the device", 65538, word(pdu, 8));
+
+	fcntl(node, F_SETFL, O_NONBLOCK);
+	result("f17: nothing of length 0, and EAGAIN if there is nothing", -EAGAIN, drained(node));
+	fcntl(node, F_SETFL, 0);
+
+	/* f9: a signal that does not restart calls gives EINTR, one that does lets them wait on. */
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	result("f9: a read that a signal ends", -EINTR, drained(node));
+	result("the connection is still there", 0, polled(node, 0) & POLLHUP);
+	action.sa_flags = SA_RESTART;
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	pthread_create(&thread, NULL, interrupt_soon, &node);
+	result("f9: a read that INTR ends", -EINTR, drained(node));
+	result("f9: and not a signal that restarts it", POLLHUP, polled(node, 0) & POLLHUP);
+	pthread_join(thread, NULL);
+	setitimer(ITIMER_REAL, &never, NULL);
+	result("f9: and what comes later", -EINTR, of(read(node, pdu, HEADER)));
+	result("a write at the end", -EINTR, of(write(node, pdu, HEADER)));
+	events = polled(node, 0);
+	result("the end is seen by poll", POLLIN | POLLOUT | POLLHUP, events & ~POLLERR);
+	result("f12: a node that ended is not linked again", -EINVAL, plug(1, socket));
+	close(node);
+	close(socket);
+
+	/* epoll, edge by edge, and an answer in one piece with garbage behind it. */
+	node = carried(2, O_NONBLOCK, NULL);
+	events = epoll_create1(0);
+	epoll_ctl(events, EPOLL_CTL_ADD, node, &event);
+	while ((rest = read(node, lazy, 1 << 20)) < 0 && errno == EAGAIN)
+		if (epoll_wait(events, &event, 1, 20000) != 1)
+			break;
+	result("epoll wakes, and a PDU comes to memory that was never touched", HEADER, rest);
+	memset(lazy + HEADER, 0xff, 4096);
+	result("garbage is taken or refused", 1, (rest = of(write(node, lazy + HEADER, 4096))) > 0 || rest == -EINTR);
+	result("garbage ends the connection", POLLHUP, awaited(node, POLLHUP, 20));
+	result("and nothing more is taken", -EINTR, of(write(node, lazy, HEADER)));
+	close(events);
+	close(node);
+}
+
+/* Everything that can end it, without anybody hanging. */
+static void ends(void)
+{
+	int node, other, status, pipefd[2];
+	unsigned char half[20] = { 0, 0, 0, 3 };
+	char byte;
+	pid_t child;
+
+	node = carried(0, 0, NULL);
+	awaited(node, POLLOUT, 20);
+	result("half a PDU", sizeof(half), of(write(node, half, sizeof(half))));
+	close(node);
+	printf("ok closing in the middle of a PDU\n");
+
+	/* A process group of its own, with a node in it; the other nodes live on. */
+	node = carried(1, 0, NULL);
+	if (pipe(pipefd))
+		exit(2);
+	child = fork();
+	if (!child) {
+		setpgid(0, 0);
+		other = carried(2, 0, NULL);
+		if (write(pipefd[1], "", 1) != 1)
+			_exit(9);
+		ioctl(node_with(0), USBIP_UX_IOCINTRPGRP);
+		_exit(!(awaited(other, POLLHUP, 20) == POLLHUP && !(polled(node, 0) & POLLHUP)));
+	}
+	if (read(pipefd[0], &byte, 1) != 1)
+		exit(2);
+	waitpid(child, &status, 0);
+	result("f16: INTRPGRP ends the nodes of the group and no others", 0, status);
+	result("f16: ours lives", 0, polled(node, 0) & POLLHUP);
+
+	/* A process that is killed while it reads. */
+	child = fork();
+	if (!child) {
+		other = carried(3, 0, NULL);
+		while (read(other, half, sizeof(half)) > 0)
+			;
+		_exit(0);
+	}
+	usleep(500000);
+	kill(child, SIGKILL);
+	result("f10: a process that is killed in a read", child, waitpid(child, &status, 0));
+
+	ioctl(node, USBIP_UX_IOCINTR);
+	result("INTR ends it", POLLHUP, polled(node, 0) & POLLHUP);
+	result("a node can be opened again", 1, (other = node_with(0)) >= 0);
+	close(other);
+	close(node);
+}
+
+/* As many devices as there are ports for them; killed at once. */
+static void many(void)
+{
+	int port, count = 0;
+
+	for (port = 0; count < 64 && port < 240; port++)
+		if (port % 30 < 15) {
+			carried(port, O_NONBLOCK, NULL);
+			count++;
+		}
+	result("64 devices at once", 64, count);
+	fflush(stdout);
+	sleep(2);
+	kill(getpid(), SIGKILL);
+}
+
+int main(int argc, char **argv)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc != 3)
+		return 2;
+	attach_file = argv[2];
+	if (!strcmp(argv[1], "calls"))
+		calls();
+	else if (!strcmp(argv[1], "carry"))
+		carry();
+	else if (!strcmp(argv[1], "ends"))
+		ends();
+	else if (!strcmp(argv[1], "many"))
+		many();
+	else
+		return 2;
+	return failures != 0;
+}

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# The cases of usbtest.ko for an imported Gadget Zero. Runs in the machine, after lib.sh.
+
+# Each row: cases, then testusb's options; every case runs at least 200 times. Sizes are small enough for an
+# emulated processor; those that write are odd enough to leave short packets (the source always sends full ones).
+USBTEST_ROWS='
+0 -c 200
+1 -c 200 -s 1024
+2 -c 200 -s 1024
+3 -c 200 -s 1024 -v 421
+4 -c 200 -s 4096 -v 1024
+5 -c 200 -s 512 -g 8
+6 -c 200 -s 512 -g 8
+7 -c 200 -s 1024 -g 8 -v 131
+8 -c 200 -s 4096 -g 8 -v 1024
+9 -c 200
+10 -c 200 -g 8
+11 -c 200 -s 1024
+12 -c 200 -s 1024
+13 -c 200
+14 -c 200 -s 256 -v 17
+17 -c 200 -s 1024
+18 -c 200 -s 1024
+19 -c 200 -s 1024
+20 -c 200 -s 1024
+21 -c 200 -s 256 -v 17
+24 -c 200 -g 8 -s 1024
+27 -c 200 -s 4096 -g 8
+28 -c 200 -s 4096 -g 8
+29 -c 200
+'
+
+# usbtest_cases SPEEDS: run every case on the imported device, which has one of these speeds
+usbtest_cases() {
+	local path speed interface node row began line
+	path=$(devices_on remote 0525:a4a0 | head -n 1)
+	speed=$(cat "$path/speed")
+	check "speed $speed" grep -qw "$speed" <<<"$1"
+	modprobe usbtest
+	interface=$path/$(basename "$path"):3.0
+	wait_for 10 test -e "$interface/driver" || { not_ok "usbtest takes the device"; return; }
+	same "driver" usbtest "$(basename "$(readlink "$interface/driver")")"
+	node=$(printf '/dev/bus/usb/%03d/%03d' "$(cat "$path/busnum")" "$(cat "$path/devnum")")
+	while read -r row; do
+		[ -n "$row" ] || continue
+		began=$SECONDS
+		# shellcheck disable=SC2086
+		if line=$(within 300 testusb -D "$node" -t $row 2>&1) && [[ $line == *'test '*secs* ]]; then
+			ok "case $row at $speed ($((SECONDS - began)) s)"
+		else
+			not_ok "case $row at $speed" "${line:-killed after 300 s}"
+		fi
+	done <<<"$USBTEST_ROWS"
+}
+
+# usbtest_local high|super SPEED: both sides in this machine
+usbtest_local() {
+	local id
+	load_dummy "$1"
+	gadget_zero || die "no Gadget Zero"
+	modprobe vhci-hcd
+	start_usbipd || die "usbipd does not start"
+	id=$(busid 0525:a4a0)
+	export_local "$id" 0525:a4a0 >/dev/null || die "export of $id failed"
+	usbtest_cases "$2"
+	same "the device is still in use" 2 "$(host_status "$id")"
+	rmmod usbtest
+	detach_all >/dev/null
+	check "detached" ports_free
+	check "available again" wait_for 20 host_is "$id" 1
+	check "unbind" within 20 usbip unbind -b "$id" 2>/dev/null
+	stop_usbipd
+	check "no thread is left" wait_for 10 threads_gone
+	unload
+	finish
+}

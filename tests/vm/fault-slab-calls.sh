@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-2.0
+# vm: --timeout 1500
+# kernels: debug
+# modules: rust
+#
+# Every allocation below a function of ours fails once in attach, detach, bind, unbind, reads and loading: the call
+# is refused or works, never half, and the same call without a failure works afterwards.
+
+. /tests/lib.sh
+. /tests/fault.sh
+ID=0525:a4a0
+load_dummy high
+gadget_zero || die "no Gadget Zero"
+modprobe -a usbip-core usbip-host vhci-hcd
+start_usbipd
+id=$(busid $ID)
+fault_only usbip-core usbip-host vhci-hcd
+bind "$id" >/dev/null || die "bind"
+
+# each NAME AFTER COMMAND..: fail the command's first, second, .. allocation until it has no more of them. AFTER
+# gets the command's status and brings everything back; it fails if it cannot.
+each() {
+	local name=$1 after=$2 n status failed=0 refused=0
+	shift 2
+	for ((n = 1; n < 400; n++)); do
+		failing $n "$@" >/tmp/each.out 2>&1
+		status=$?
+		[ $status = 0 ] || refused=$((refused + 1))
+		if ! $after $status; then
+			echo "# $name: allocation $n, status $status: $(cat /tmp/each.out)"
+			failed=$((failed + 1))
+		fi
+		[ -n "$FAULT_HIT" ] || break
+	done
+	same "$name: $((n - 1)) allocations, $refused of them refused it" 0 $failed
+	check "$name: fails at least once" test $n -gt "${EACH_LEAST:-1}"
+	same "$name: without a failure it works" 0 $status
+}
+write() {
+	printf '%s' "$1" >"$2"
+}
+
+# A peer that takes what comes and says nothing.
+socat TCP-LISTEN:9999,fork,reuseaddr 'EXEC:sleep 1000000' 2>/dev/null &
+silent=$!
+wait_for 10 listening 9999
+
+# Attaching with a peer that is silent, and what is left of it.
+attach_silent() {
+	local got
+	got=$(fdwrite -w 600 unix-stream $VHCI/attach "$1 {} 65538 $2")
+	echo "$got"
+	[ "${got%% *}" = ok ]
+}
+# fail-nth is not inherited, so this shell itself writes.
+exec 5<>/dev/tcp/127.0.0.1/9999
+attach_self() {
+	write "0 5 65538 3" $VHCI/attach
+}
+attached() {
+	if [ "$1" = 0 ]; then
+		[ "$(port_state 0)" = 005 ] || return 1
+		echo 0 >$VHCI/detach || return 1
+	fi
+	wait_for 20 ports_free
+	local result=$?
+	# The other side of that connection is gone with it.
+	exec 5>&- 5<>/dev/tcp/127.0.0.1/9999
+	return $result
+}
+each attach attached attach_self
+exec 5>&-
+
+detached() {
+	wait_for 20 ports_free || { detach_all; return 1; }
+	attach_silent 0 3 >/dev/null
+}
+attach_silent 0 3 >/dev/null
+EACH_LEAST=0 each detach detached write 0 $VHCI/detach
+detach_all >/dev/null
+
+# The exporting side: what usbip bind and usbip unbind write, one by one.
+usbip unbind -b "$id" 2>/dev/null
+matched() {
+	write "del $id" $HOST/match_busid 2>/dev/null
+	! grep -q "$id" $HOST/match_busid
+}
+EACH_LEAST=0 each "match_busid add" matched write "add $id" $HOST/match_busid
+added() {
+	write "add $id" $HOST/match_busid 2>/dev/null
+	grep -q "$id" $HOST/match_busid
+}
+added
+EACH_LEAST=0 each "match_busid del" added write "del $id" $HOST/match_busid
+write "$id" /sys/bus/usb/drivers/usb/unbind
+bound() {
+	if [ "$1" = 0 ]; then
+		[ -e "$USB/$id/usbip_status" ] || return 1
+		write "$id" $HOST/unbind
+	fi
+	[ ! -e "$USB/$id/usbip_status" ] || return 1
+	[ ! -e "$USB/$id/driver" ]
+}
+each bind bound write "$id" $HOST/bind
+unbound() {
+	[ ! -e "$USB/$id/usbip_status" ] || return 1
+	write "$id" $HOST/bind
+	[ -e "$USB/$id/usbip_status" ]
+}
+write "$id" $HOST/bind
+EACH_LEAST=0 each unbind unbound write "$id" $HOST/unbind
+
+# A connection is handed to the exporting side by its number.
+exec 5<>/dev/tcp/127.0.0.1/9999
+given() {
+	local result=0
+	if [ "$1" = 0 ]; then
+		host_is "$id" 2 || result=1
+		write -1 "$USB/$id/usbip_sockfd"
+	fi
+	exec 5>&- 5<>/dev/tcp/127.0.0.1/9999
+	wait_for 20 host_is "$id" 1 || result=1
+	return $result
+}
+each "usbip_sockfd" given write 5 "$USB/$id/usbip_sockfd"
+exec 5>&-
+ended() {
+	wait_for 20 host_is "$id" 1 || return 1
+	exec 5>&- 5<>/dev/tcp/127.0.0.1/9999
+	write 5 "$USB/$id/usbip_sockfd"
+}
+exec 5<>/dev/tcp/127.0.0.1/9999
+write 5 "$USB/$id/usbip_sockfd"
+EACH_LEAST=0 each "usbip_sockfd -1" ended write -1 "$USB/$id/usbip_sockfd"
+write -1 "$USB/$id/usbip_sockfd" 2>/dev/null
+exec 5>&-
+wait_for 20 host_is "$id" 1
+
+# Whatever it says, only the next reader counts.
+readable() {
+	return 0
+}
+read_self() {
+	mapfile -t lines <"$1"
+}
+for file in $VHCI/status $VHCI/nports $VHCI/usbip_debug "$USB/$id/usbip_status" $HOST/match_busid; do
+	EACH_LEAST=0 each "read $(basename $file)" readable read_self $file
+done 2>/dev/null
+
+# rebind gives the device to its usual driver, whatever fails on the way.
+rebound() {
+	write "$id" $HOST/bind 2>/dev/null
+	wait_for 10 test -e "$USB/$id/usbip_status" || { usbip bind -b "$id" >/dev/null 2>&1; [ -e "$USB/$id/usbip_status" ]; }
+}
+write "$id" $HOST/unbind
+EACH_LEAST=0 each rebind rebound write "$id" $HOST/rebind
+
+check "all still works" attach "$id" $ID
+detach_all >/dev/null
+wait_for 20 host_is "$id" 1
+usbip unbind -b "$id" 2>/dev/null
+stop_usbipd
+kill $silent
+pkill -x sleep
+check "no thread is left" wait_for 10 threads_gone
+unload
+
+# Loading. A module that is loaded again lies where it lay before, so its place is known.
+# fault_loading MODULE: let only what its code asks for fail, the code that is gone after loading too
+fault_loading() {
+	local first last attr
+	read -r first last <<<"$( (
+		cat /sys/module/"$1"/sections/.text /sys/module/"$1"/sections/.init.text
+		fault_range "$1" | xargs -n 1 | sed 's/^/0x/'
+	) | sed 's/^0x//' | sort | sed -n '1p;$p' | xargs)"
+	for attr in $SLAB $PAGE; do
+		echo "0x$first" >$attr/require-start
+		# Initialisation is short.
+		printf '0x%x\n' $((0x$last + 0x4000)) >$attr/require-end
+	done
+}
+loaded() {
+	case $1 in
+		0) grep -q "^$MODULE " /proc/modules && within 60 rmmod "$MODULE" ;;
+		*) ! grep -q "^$MODULE " /proc/modules ;;
+	esac
+}
+# load_self N FILE..: without another process, whose allocations would not count
+load_self() {
+	echo "$1" >/proc/$BASHPID/fail-nth
+	shift
+	exec insmod "$@"
+}
+folder=/lib/modules/$(uname -r)/updates
+for row in 'usbip-core' 'usbip-host' 'vhci-hcd controllers=2 ports=2'; do
+	read -r name options <<<"$row"
+	MODULE=${name//-/_}
+	# shellcheck disable=SC2086
+	insmod $folder/$name.ko $options
+	fault_loading "$MODULE"
+	rmmod "$MODULE"
+	failed=0 refused=0 streak=0
+	# Some failures only cost a link or an event, so a success is not yet the end.
+	for ((n = 1; n < 1500 && streak < 20; n++)); do
+		# shellcheck disable=SC2086
+		(load_self $n $folder/$name.ko $options) 2>/dev/null
+		status=$?
+		[ $status = 0 ] && streak=$((streak + 1)) || { streak=0; refused=$((refused + 1)); }
+		loaded $status || { failed=$((failed + 1)); echo "# $name: allocation $n, status $status"; }
+	done
+	same "$name: loading fails $refused times and leaves nothing" 0 $failed
+	[ $name = usbip-core ] || check "$name: some failures are fatal" test $refused -gt 3
+	check "$name: loads" modprobe $name
+done
+unload
+finish

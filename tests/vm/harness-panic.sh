@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0
+# modules: c
+# expect: 99
+#
+# Proof that a machine whose kernel panics fails its job.
+
+echo c >/proc/sysrq-trigger
+sleep 30
+exit 0

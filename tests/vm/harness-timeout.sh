@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0
+# modules: c
+# vm: --timeout 3
+# expect: 124
+#
+# Proof that a job without end is ended.
+
+sleep 100

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: GPL-2.0
+# vm: --smp 2 --timeout 1200
+#
+# The kernel's own USB test driver through host, loopback TCP and vhci, at high speed.
+
+. /tests/lib.sh
+. /tests/usbtest.sh
+usbtest_local high 480

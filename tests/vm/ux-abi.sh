@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0
+# vm: --timeout 900
+# modules: rust
+#
+# What the node promises to programs, asked by a C program that knows only the header; and that whatever it does,
+# ports become free and modules unload.
+
+. /tests/lib.sh
+modprobe vhci-hcd
+modprobe usbip-ux || die "usbip-ux does not load"
+wait_for 10 test -c /dev/usbip-ux || die "no /dev/usbip-ux"
+mode /dev/usbip-ux /dev/usbip-ux 600
+check "the class is usbip" test -e /sys/class/usbip/usbip-ux
+
+for part in calls carry ends; do
+	within 240 uxabi $part $VHCI/attach || not_ok "uxabi $part ends with $?"
+	check "$part: the ports become free" wait_for 60 ports_free
+	check "$part: no thread is left" wait_for 10 threads_gone
+	check "$part: nobody uses usbip-ux" wait_for 10 test "$(users usbip-ux)" = 0
+done
+
+exec 8<>/dev/usbip-ux
+refuse "unloading while a node is open" rmmod usbip-ux
+exec 8>&-
+
+within 240 uxabi many $VHCI/attach
+check "many: the ports become free" wait_for 120 ports_free
+check "many: no thread is left" wait_for 10 threads_gone
+
+# f7: with the module loaded, the tools and their sockets go on as ever: no node stands for them.
+same "f7: a socket without a node is the kernel's" "ok" "$(fdwrite -w 5 unix-stream $VHCI/attach '0 {} 65538 3' | cut -d' ' -f1)"
+check "f7: and its port becomes free" wait_for 60 ports_free
+
+check "usbip-ux unloads" wait_for 20 rmmod usbip-ux
+check "its node is gone" wait_for 10 test ! -e /dev/usbip-ux
+check "vhci-hcd unloads" within 60 rmmod vhci-hcd
+check "usbip-core unloads" within 60 rmmod usbip-core
+finish
