@@ -417,6 +417,8 @@ def run_part(options, kernel, base_folder, scratch, name, address):
     archive = Archive()
     if options.modules == "rust":
         add_our_modules(archive, kernel, base_folder, scratch)
+    for path in sorted(glob.glob(f"{TOP}/build/{kernel.release}/tests/*.ko")):
+        archive.file("/tests/modules/" + os.path.basename(path), path)
     add_our_tools(archive, kernel.arch)
     for program, path in compile_static(kernel.arch, static_programs(kernel)).items():
         archive.file("/usr/bin/" + program, path)
