@@ -25,6 +25,21 @@ stream_flows() {
 	[ "${reads:-0}" -gt 4 ] && [ "${sectors:-0}" -gt 4096 ] && [ "${inflight:-0}" -gt 0 ]
 }
 
+# stream_goes_on: more is read from now on; at any one moment the reader may be between two requests
+stream_goes_on() {
+	local before
+	before=$(stream_sectors) || return 1
+	wait_for 20 stream_beyond "$before"
+}
+
+stream_sectors() {
+	awk '{ print $3 }' "/sys/block/$STREAM_DISK/stat" 2>/dev/null
+}
+
+stream_beyond() {
+	[ "$(stream_sectors)" -gt "$(($1 + 4096))" ]
+}
+
 stream_ended() {
 	! kill -0 "$STREAM_PID" 2>/dev/null
 }

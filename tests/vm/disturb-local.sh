@@ -73,7 +73,7 @@ begin && {
 	# The kernel has the socket: a transfer goes on without the daemon.
 	kill -9 "$(cat /run/usbipd.pid)"
 	sleep 2
-	check "$name: the transfer goes on" stream_flows
+	check "$name: the transfer goes on" stream_goes_on
 	check "$name: the device stays in use" host_is "$id" 2
 	wait_for 10 not listening 3240
 	start_usbipd

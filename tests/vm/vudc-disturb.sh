@@ -61,7 +61,7 @@ begin && {
 begin && {
 	kill -KILL "$(cat /run/usbipd.pid)"
 	wait_for 10 not listening 3240
-	check "kill -9 usbipd: the stream goes on" stream_flows
+	check "kill -9 usbipd: the stream goes on" stream_goes_on
 	disturbed "kill -9 usbipd" usbip detach -p "$(ports_used)"
 	usbipd -D -4 -e -P/run/usbipd.pid
 	wait_for 10 listening 3240
