@@ -13,6 +13,10 @@ its head say how:
     # record: yes          the outcome is told and does not count; for what others get wrong
 A pair is NAME.server.sh with NAME.client.sh; its head is the server's.
 Lines `ok WHAT` and `not ok WHAT` that a job prints count one by one.
+
+An emulated machine that shares a processor measures that processor too. So a job whose checks failed beside others
+is run once more, alone, when the others are done; what counts is that run, and its line says that it was the second.
+A report of the kernel or a job that hung is never run again: those are faults, however rare.
 """
 
 import argparse
@@ -38,6 +42,11 @@ CARGO_RESULT = re.compile(r"^test result: .*? (\d+) passed; (\d+) failed", re.MU
 NATIVE = "x86_64"
 COMPLAINT = re.compile(r"^==== (?:\S+ )?the kernel complains ====\n(?:\[[^\]]*\])* *(.*)$", re.MULTILINE)
 HEADER = re.compile(r"^# (vm|kernels|modules|matrix|expect|arch|record): *(.*)$")
+# How scripts/vm ends when the kernel complained, and when the job hung.
+KERNEL_COMPLAINED = 99
+HUNG = 124
+# More than these are no accident of a busy machine.
+MOST_RUN_AGAIN = 5
 # The debug kernel checks every access to memory, on an emulated processor.
 DEBUG_PATIENCE = 5
 DEBUG_MEMORY = 3
@@ -173,29 +182,73 @@ def run_logged(command, log, **options):
         return status, stream.read(), time.monotonic() - started
 
 
-def run_case(case, slots, tally, logs):
+class Outcome:
+    """What one run of a case came to."""
+
+    def __init__(self, case, status, text, seconds, log):
+        results = RESULT.findall(text)
+        self.case = case
+        self.status = status
+        self.seconds = seconds
+        self.log = os.path.relpath(log)
+        self.good = sum(1 for bad, _ in results if not bad)
+        self.failures = [what for bad, what in results if bad]
+        self.complaint = COMPLAINT.search(text)
+
+    @property
+    def passed(self):
+        return self.case.record or (self.status == self.case.expect and not self.failures)
+
+    @property
+    def hurried(self):
+        """Only checks failed: the kernel said nothing and the job came to its end."""
+        return not self.passed and self.status not in (KERNEL_COMPLAINED, HUNG)
+
+    def tell(self, tally, note=""):
+        case = self.case
+        if case.record:
+            end = f"status {self.status}, {self.good} checks passed, {len(self.failures)} failed"
+            end += f"; {self.complaint[1]}" if self.complaint else ""
+            tally.add(1, 0, f"ok {case.name} ({self.seconds:.0f} s, recorded: {end})")
+            return
+        if self.passed:
+            tally.add(self.good + 1, 0, f"ok {case.name} ({self.seconds:.0f} s, {self.good} checks{note})")
+            return
+        # A job whose checks failed ends with a status of its own; that is one failure, not two.
+        own = 0 if self.failures and self.hurried else 1
+        lines = [f"    not ok {what}" for what in self.failures]
+        lines.append(f"not ok {case.name} ({self.seconds:.0f} s, status {self.status}{note}, log {self.log})")
+        tally.add(self.good, len(self.failures) + own, *lines)
+
+
+def run_case(case, slots, logs, suffix=""):
     taken = slots.take(case.slots)
     try:
-        log = f"{logs}/{case.name}.log"
-        status, text, seconds = run_logged(case.command, log)
+        log = f"{logs}/{case.name}{suffix}.log"
+        return Outcome(case, *run_logged(case.command, log), log)
     finally:
         slots.give(taken)
-    results = RESULT.findall(text)
-    good = sum(1 for bad, _ in results if not bad)
-    failures = [what for bad, what in results if bad]
-    if case.record:
-        complaint = COMPLAINT.search(text)
-        end = f"status {status}, {good} checks passed, {len(failures)} failed" + (f"; {complaint[1]}" if complaint else "")
-        tally.add(1, 0, f"ok {case.name} ({seconds:.0f} s, recorded: {end})")
-        return
-    if status == case.expect and not failures:
-        tally.add(good + 1, 0, f"ok {case.name} ({seconds:.0f} s, {good} checks)")
-        return
-    # A job whose checks failed ends with a status of its own; that is one failure, not two.
-    own = 0 if failures and status not in (99, 124) else 1
-    lines = [f"    not ok {what}" for what in failures]
-    lines.append(f"not ok {case.name} ({seconds:.0f} s, status {status}, log {os.path.relpath(log)})")
-    tally.add(good, len(failures) + own, *lines)
+
+
+def run_beside_others(case, slots, tally, logs):
+    """Tells the outcome, or gives it back if the case deserves to be run alone."""
+    outcome = run_case(case, slots, logs)
+    if outcome.hurried:
+        print(f"# {case.name} failed beside others, log {outcome.log}: {'; '.join(outcome.failures) or outcome.status}", flush=True)
+        return outcome
+    outcome.tell(tally)
+    return None
+
+
+def run_jobs(chosen, machines, tally, logs):
+    slots = Slots(max(machines, 1))
+    with concurrent.futures.ThreadPoolExecutor(max(machines, 1)) as pool:
+        again = list(filter(None, pool.map(lambda case: run_beside_others(case, slots, tally, logs), chosen)))
+    for outcome in again:
+        if machines <= 1 or len(again) > MOST_RUN_AGAIN:
+            outcome.tell(tally)
+        else:
+            run_case(outcome.case, slots, logs, ".alone").tell(tally, ", alone: it failed beside others")
 
 
 def run_unit_tests(tally, logs):
@@ -254,9 +307,7 @@ def main():
         chosen = [case for case in known if wanted.search(case.name)]
         if not chosen:
             tally.add(0, 1, f"not ok no job matches '{' '.join(options.pattern)}'")
-        slots = Slots(max(options.j, 1))
-        with concurrent.futures.ThreadPoolExecutor(max(options.j, 1)) as pool:
-            list(pool.map(lambda case: run_case(case, slots, tally, logs), chosen))
+        run_jobs(chosen, options.j, tally, logs)
     # On a busy host the second figure tells more: all jobs take about that much, shared among the processors.
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"# {time.monotonic() - started:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time")
