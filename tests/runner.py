@@ -168,16 +168,17 @@ def clean_environment():
     return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
 
 
-def run_logged(command, log, **options):
+def run_logged(command, log):
     os.makedirs(os.path.dirname(log), exist_ok=True)
     with open(log, "wb") as stream:
         stream.write((" ".join(map(shlex.quote, command)) + "\n").encode())
         stream.flush()
         started = time.monotonic()
-        status = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, env=clean_environment(), cwd=TOP, **options
-        ).returncode
-        stream.write(f"# ended with status {status} after {time.monotonic() - started:.0f} s\n".encode())
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, env=clean_environment(), cwd=TOP)
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = status = os.waitstatus_to_exitcode(status)
+        processor = used.ru_utime + used.ru_stime
+        stream.write(f"# ended with status {status} after {time.monotonic() - started:.0f} s, {processor:.0f} s of a processor\n".encode())
     with open(log, errors="replace") as stream:
         return status, stream.read(), time.monotonic() - started
 
@@ -242,6 +243,8 @@ def run_beside_others(case, slots, tally, logs):
 
 def run_jobs(chosen, machines, tally, logs):
     slots = Slots(max(machines, 1))
+    # A pair waits until everything else is done, and everything else waits for it: so pairs go together.
+    chosen = sorted(chosen, key=lambda case: -case.slots)
     with concurrent.futures.ThreadPoolExecutor(max(machines, 1)) as pool:
         again = list(filter(None, pool.map(lambda case: run_beside_others(case, slots, tally, logs), chosen)))
     for outcome in again:
