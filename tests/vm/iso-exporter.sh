@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-# kernels: by-hand
 # vm: --python --mem 768 --timeout 600 --add @TOP@/tests/exporters/isochronous.py
 #
 # A camera and a sound card whose every byte is known, because a program in user space makes them: what v4l2 and
 # ALSA get from them through vhci is what was sent, and what ALSA plays arrives there.
-#
-# Not seen to pass yet as it stands: `make test` leaves it out until the line `kernels:` above goes.
 
 . /tests/lib.sh
 . /tests/iso.sh

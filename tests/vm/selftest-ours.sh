@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# kernels: by-hand
 # vm: --smp 2 --timeout 400 --add @TOP@/tools/testing/selftests/usbip:/root/usbip
 #
 # The selftests of tools/testing/selftests/usbip, and that they can skip and fail.
-#
-# Not seen to pass yet as it stands: `make test` leaves it out until the line `kernels:` above goes.
 
 . /tests/lib.sh
 cd /root/usbip || exit 1
