@@ -5,6 +5,7 @@ A script in tests/host runs on this machine. A job is a shell script that script
 its head say how:
     # vm: OPTIONS          options of scripts/vm (or of scripts/vm-pair); on as many lines as it takes
     # kernels: 7.2 7.3     where it runs (default: all that were asked for)
+    # once: yes            of several kernels that were asked for, the first is enough: it tells nothing of a kernel
     # modules: rust        whose modules it holds for: `rust`, `c` or both (default); `rust` alone marks what
                            the C modules are known to get wrong, `c` alone runs with the C ones in any case
     # matrix: rust/c ..    for a pair: modules of server/client (default rust/rust rust/c c/rust)
@@ -41,7 +42,7 @@ CARGO_RESULT = re.compile(r"^test result: .*? (\d+) passed; (\d+) failed", re.MU
 # What jobs are written for unless they say otherwise.
 NATIVE = "x86_64"
 COMPLAINT = re.compile(r"^==== (?:\S+ )?the kernel complains ====\n(?:\[[^\]]*\])* *(.*)$", re.MULTILINE)
-HEADER = re.compile(r"^# (vm|kernels|modules|matrix|expect|arch|record): *(.*)$")
+HEADER = re.compile(r"^# (vm|kernels|once|modules|matrix|expect|arch|record): *(.*)$")
 # How scripts/vm ends when the kernel complained, and when the job hung.
 KERNEL_COMPLAINED = 99
 HUNG = 124
@@ -88,9 +89,8 @@ def cases(arch, kernels, modules):
         name = os.path.basename(path)[: -len(".sh")]
         expect = int(head.get("expect", "0"))
         options = shlex.split(head.get("vm", ""))
-        for kernel in kernels:
-            if kernel not in head.get("kernels", kernel).split():
-                continue
+        possible = [kernel for kernel in kernels if kernel in head.get("kernels", kernel).split()]
+        for kernel in possible[:1] if head.get("once") == "yes" else possible:
             place = kernel if arch == NATIVE else f"{arch}/{kernel}"
             common = ["--arch", arch, "--kernel", kernel, *(patient(options) if kernel == "debug" else options)]
             common += [f"--set={name}={os.environ[name]}" for name in PASSED_ON if os.environ.get(name)]

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # vm: --smp 2 --timeout 600
 # vm: --qemu "-device qemu-xhci,id=xhci -device usb-kbd,bus=xhci.0,port=1 -device usb-tablet,bus=xhci.0,port=2 -device usb-hub,bus=xhci.0,port=3"
 #

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # vm: --smp 2 --timeout 900
 # vm: --qemu "-device qemu-xhci,id=xhci -netdev hubport,id=near,hubid=0 -device usb-net,bus=xhci.0,netdev=near,mac=52:54:00:00:01:01"
 # vm: --qemu "-netdev hubport,id=far,hubid=0 -device virtio-net-pci,netdev=far,mac=52:54:00:00:01:02,romfile="

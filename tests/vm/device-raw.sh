@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # vm: --smp 2 --timeout 600 --add @TOP@/LICENSES:/root/LICENSES
 # vm: --qemu "-device qemu-xhci,id=xhci -device usb-mtp,bus=xhci.0,rootdir=@TOP@/LICENSES,desc=shelf -device usb-ccid,bus=xhci.0"
 #

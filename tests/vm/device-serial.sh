@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # vm: --smp 2 --timeout 600
 # vm: --qemu "-device qemu-xhci,id=xhci -chardev socket,id=near,path=@SCRATCH@/cable,server=on,wait=off -chardev socket,id=far,path=@SCRATCH@/cable"
 # vm: --qemu "-device usb-serial,bus=xhci.0,port=1,chardev=near,serial=near -device usb-serial,bus=xhci.0,port=2,chardev=far,serial=far"

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # vm: --smp 2 --timeout 900 --file stick:16 --file disk:16
 # vm: --qemu "-device qemu-xhci,id=xhci -drive if=none,id=stick,format=raw,cache=unsafe,file=@SCRATCH@/stick -device usb-storage,bus=xhci.0,drive=stick"
 # vm: --qemu "-device usb-ehci,id=ehci -drive if=none,id=disk,format=raw,cache=unsafe,file=@SCRATCH@/disk -device usb-uas,id=uas,bus=ehci.0 -device scsi-hd,bus=uas.0,scsi-id=0,lun=0,drive=disk"

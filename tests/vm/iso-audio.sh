@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # vm: --smp 2 --timeout 900 --qemu "-device qemu-xhci,id=xhci -audiodev none,id=speaker -device usb-audio,audiodev=speaker,bus=xhci.0"
 #
 # Isochronous transfers: a sound card plays what it is given, and gets every packet of it as it was sent.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # vm: --python --mem 768 --timeout 600 --add @TOP@/tests/exporters/isochronous.py
 #
 # A camera and a sound card whose every byte is known, because a program in user space makes them: what v4l2 and

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # kernels: by-hand
 # matrix: rust/c c/rust
 # vm: --timeout 500

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # vm: --smp 2 --timeout 400
 # vm: --qemu "-device qemu-xhci,id=xhci -audiodev wav,id=tape,path=@SCRATCH@/tape.wav,out.mixing-engine=off -device usb-audio,id=card,bus=xhci.0,port=1,audiodev=tape,buffer=1048576"
 #

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # modules: rust
 #
 # What scripts and people see of the modules is as with the stock ones: names, descriptions, parameters,

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # modules: rust
 #
 # What can be set: taken in range, refused out of it with a line that says what was wrong, and shown in sysfs.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # modules: rust
 # vm: --smp 2
 #

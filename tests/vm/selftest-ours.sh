@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # vm: --smp 2 --timeout 400 --add @TOP@/tools/testing/selftests/usbip:/root/usbip
 #
 # The selftests of tools/testing/selftests/usbip, and that they can skip and fail.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # vm: --smp 2 --qemu "-device qemu-xhci,id=xhci -device usb-ehci,id=ehci -device piix3-usb-uhci,id=uhci" --qemu "-drive if=none,id=a,driver=null-co,size=16M,read-zeroes=on,snapshot=on -drive if=none,id=b,driver=null-co,size=16M,read-zeroes=on,snapshot=on -drive if=none,id=c,driver=null-co,size=16M,read-zeroes=on,snapshot=on" --qemu "-device usb-storage,drive=a,bus=xhci.0,serial=on-xhci -device usb-storage,drive=b,bus=ehci.0,serial=on-ehci -device usb-storage,drive=c,bus=uhci.0,serial=on-uhci"
 #
 # A stick on each kind of host controller: what they take as a buffer differs. Long transfers, of which most are

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # modules: rust
 #
 # What developers see: the four events of both sides, and the debug messages behind usbip_debug.

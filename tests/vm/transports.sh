@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # vm: --smp 2
 #
 # Any connected stream socket carries a device: what user space hands over need not be TCP. Both ends are given to

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # vm: --timeout 900
 # modules: rust
 #
