@@ -25,6 +25,13 @@ settle() {
 	wait_for 30 host_is "$id" 1 || bad=$((bad + 1))
 }
 
+# tool_ends: of itself, or because it is told to. Where the daemon dies after it gave the socket to the kernel and
+# before it answered, nobody will answer: the tool waits for ever, and whoever called it must end it.
+tool_ends() {
+	wait_for 10 not kill -0 $tool || kill $tool
+	wait $tool
+}
+
 for ((round = 0; round < ROUNDS; round++)); do
 	usbip attach -r 127.0.0.1 -b "$id" >/dev/null 2>&1 &
 	tool=$!
@@ -53,7 +60,7 @@ for ((round = 0; round < ROUNDS / 2; round++)); do
 	sleep 0.0$((round % 10))
 	# The daemon forks for each client; both go.
 	pkill -9 -x usbipd
-	wait $tool
+	tool_ends
 	wait_for 10 not listening 3240 || bad=$((bad + 1))
 	start_usbipd || bad=$((bad + 1))
 	settle
