@@ -336,7 +336,7 @@ def add_python(archive):
     program = f"/usr/bin/python{version}"
     archive.file(program, ROOT + program)
     archive.link("/usr/bin/python3", program)
-    for path in libraries(Arch(NATIVE), [program]):
+    for path in libraries(Arch(NATIVE), [ROOT + program]):
         archive.file(path, ROOT + path, executable=True)
     for path in sorted(glob.glob(wheels + "/*.whl")):
         archive.file("/usr/lib/wheels/" + os.path.basename(path), path)
