@@ -36,3 +36,4 @@ pub mod retry;
 pub mod roothub;
 pub mod seqmap;
 pub mod ux;
+pub mod waits;
