@@ -23,6 +23,8 @@ pub enum Fault {
     Transport(Error),
     /// Nothing moved for the stall timeout, with a PDU half sent or half received.
     Stalled,
+    /// The peer was asked to give up a transfer, and did not say for the stall timeout that it has.
+    Unanswered,
     /// Memory that the connection itself cannot do without was not to be had.
     NoMemory,
     /// The local side asked for it: `detach`, `-1` in `usbip_sockfd`, or a driver that goes away.
@@ -44,6 +46,7 @@ impl fmt::Display for Fault {
             Self::Peer(what) => write!(f, "protocol violation by the peer: {what}"),
             Self::Transport(error) => write!(f, "socket failed: {error:?}"),
             Self::Stalled => f.write_str("the peer stopped in the middle of a PDU"),
+            Self::Unanswered => f.write_str("the peer left an unlink unanswered"),
             Self::NoMemory => f.write_str("out of memory"),
             Self::Local => f.write_str("disconnected"),
         }

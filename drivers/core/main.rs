@@ -11,6 +11,7 @@
 pub mod debug;
 mod fault;
 mod params;
+mod patience;
 mod provider;
 mod role;
 mod rx;
@@ -23,6 +24,7 @@ use kernel::prelude::*;
 pub use crate::{
     fault::Fault,
     params::stall_limit,
+    patience::stall_period,
     provider::{
         Provider,
         ProviderRegistration, //

@@ -20,14 +20,15 @@ module_param! {
 }
 
 module_param! {
-    /// Seconds that a peer may stop in the middle of a PDU; 0 lets it stop for ever.
+    /// Seconds that a peer may stop in the middle of a PDU, or keep somebody waiting who gives a
+    /// transfer up; 0 lets it do so for ever.
     pub(crate) static STALL_TIMEOUT = 60, in 0..=3600, mode 0o644;
     "stall_timeout": "uint",
-    "seconds that a peer may stop in the middle of a PDU, 0 for ever (0 to 3600, default 60)"
+    "seconds that a peer may stop in the middle of a PDU or leave an unlink unanswered, 0 for ever (0 to 3600, default 60)"
 }
 
-/// How long a peer may stop in the middle of a PDU, for transports that are not sockets; nothing if
-/// it may for ever.
+/// How long a peer may stop in the middle of a PDU, or leave an unlink unanswered; nothing if it may
+/// for ever.
 pub fn stall_limit() -> Option<Delta> {
     match STALL_TIMEOUT.get_u32() {
         0 => None,

@@ -67,6 +67,13 @@ pub trait Receive: Sink<Error = Fault> + Send + 'static {
     ///
     /// [`Fault::NoMemory`] if `parts` cannot grow.
     fn space<'a>(&'a mut self, parts: &mut ReadVec<'a>, want: usize) -> Result<usize, Fault>;
+
+    /// A period of the stall timeout has ended, of which it has
+    /// [`PERIODS`](usbip_logic::waits::PERIODS): says whether somebody who cannot be interrupted
+    /// has waited for the peer for all of that time.
+    fn tick(&mut self) -> bool {
+        false
+    }
 }
 
 /// What [`Transmit::fill`] found.

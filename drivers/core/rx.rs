@@ -15,6 +15,7 @@ use usbip_logic::receive::Receiver;
 use usbip_proto::HEADER_LEN;
 
 use crate::{
+    patience::Patience,
     transport::{
         Machine,
         Progress,
@@ -37,6 +38,7 @@ pub(crate) struct Rx<R> {
     receiver: Receiver,
     read_ahead: KVec<u8>,
     parts: IoVecs,
+    patience: Patience,
     /// Whether the last payload was large. The next PDU is then likely to have one too, and only
     /// its header is read ahead, so that none of the payload has to be copied.
     large: bool,
@@ -54,6 +56,7 @@ impl<R: Receive> Rx<R> {
             receiver: Receiver::new(),
             read_ahead: KVec::from_elem(0, READ_AHEAD, GFP_KERNEL)?,
             parts: IoVecs::new(),
+            patience: Patience::new(),
             large: false,
         })
     }
@@ -67,8 +70,6 @@ impl<R: Receive> Machine for Rx<R> {
             0 => self.large && self.receiver.at_boundary(),
             _ => want >= LARGE,
         };
-        let ahead = if self.large { HEADER_LEN } else { READ_AHEAD };
-        let read_ahead = self.read_ahead.get_mut(..ahead).unwrap_or_default();
 
         let mut parts = self.parts.read();
         let direct = if want >= LARGE {
@@ -76,6 +77,14 @@ impl<R: Receive> Machine for Rx<R> {
         } else {
             0
         };
+        // A large payload that belongs nowhere is skipped in as few reads as the buffer allows.
+        let is_skipped = want > 0 && direct == 0;
+        let ahead = if self.large && !is_skipped {
+            HEADER_LEN
+        } else {
+            READ_AHEAD
+        };
+        let read_ahead = self.read_ahead.get_mut(..ahead).unwrap_or_default();
         parts.push(read_ahead).map_err(|_| Fault::NoMemory)?;
         let progress = source.receive(&mut parts)?;
 
@@ -88,8 +97,20 @@ impl<R: Receive> Machine for Rx<R> {
             let rest = count.saturating_sub(straight);
             let bytes = self.read_ahead.get(..rest).unwrap_or_default();
             self.receiver.feed(bytes, &mut self.sink)?;
+            self.patience.heard();
         }
+        self.look()?;
         Ok(progress)
+    }
+
+    fn look(&mut self) -> Result<(), Fault> {
+        if !self.receiver.at_boundary() && self.patience.is_over() {
+            return Err(Fault::Stalled);
+        }
+        if self.patience.has_ticked() && self.sink.tick() {
+            return Err(Fault::Unanswered);
+        }
+        Ok(())
     }
 
     fn at_boundary(&self) -> bool {

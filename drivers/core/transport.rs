@@ -24,6 +24,7 @@ use usbip_kernel::{
 
 use crate::{
     params,
+    patience::stall_period,
     provider,
     Fault, //
 };
@@ -33,7 +34,7 @@ use crate::{
 pub enum Progress {
     /// That many bytes, at least one.
     Bytes(usize),
-    /// Nothing within the stall timeout.
+    /// Nothing for a while.
     Nothing,
     /// The peer closed its side; nothing more will come.
     End,
@@ -61,6 +62,14 @@ pub trait Machine: Send {
     /// The fault of the source, or why the bytes end the connection. The machine is then of no use
     /// any more.
     fn step(&mut self, source: &mut dyn Source) -> Result<Progress, Fault>;
+
+    /// Sees whether the peer has stalled; to be called every [`stall_period`] while nothing comes.
+    /// May sleep.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Stalled`] or [`Fault::Unanswered`] if it has.
+    fn look(&mut self) -> Result<(), Fault>;
 
     /// Whether the last PDU is complete.
     fn at_boundary(&self) -> bool;
@@ -144,7 +153,7 @@ pub fn open(fd: i32) -> Result<Carrier> {
         return Ok(carrier);
     }
     socket.set_noio();
-    socket.set_stall_timeout(params::STALL_TIMEOUT.get_u32());
+    socket.set_timeouts(stall_period(), params::stall_limit());
     watch_link(&socket, params::LINK_TIMEOUT.get_u32());
     let transport = Arc::new(KernelSocket { socket }, GFP_KERNEL)?;
     Ok(Carrier::new(transport, None))
@@ -187,9 +196,7 @@ impl Transport for KernelSocket {
         let mut source = &self.socket;
         while !stop.get() {
             match machine.step(&mut source) {
-                Ok(Progress::Bytes(_)) => {}
-                Ok(Progress::Nothing) if machine.at_boundary() => {}
-                Ok(Progress::Nothing) => return Some(Fault::Stalled),
+                Ok(Progress::Bytes(_) | Progress::Nothing) => {}
                 Ok(Progress::End) => return Some(fault_at_end(machine)),
                 Err(fault) => return Some(fault),
             }

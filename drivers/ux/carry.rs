@@ -16,6 +16,7 @@ use kernel::{
 use usbip_core::{
     fault_at_end,
     stall_limit,
+    stall_period,
     Fault,
     Machine,
     Progress,
@@ -78,12 +79,12 @@ impl Transport for Carried {
             machine,
             fault: None,
         };
-        let end = self.node.inbox().lend(&mut mouth, stall_limit());
+        let end = self.node.inbox().lend(&mut mouth, stall_period());
         let Mouth { machine, fault } = mouth;
         Some(match end {
             LoanEnd::Used => fault.unwrap_or(Fault::Closed),
             LoanEnd::Ended => fault_at_end(machine),
-            LoanEnd::Stalled => Fault::Stalled,
+            LoanEnd::Stalled => fault.unwrap_or(Fault::Stalled),
         })
     }
 
@@ -124,8 +125,12 @@ impl Feed for Mouth<'_> {
         }
     }
 
-    fn is_at_rest(&self) -> bool {
-        self.machine.at_boundary()
+    fn look(&mut self) -> Result<(), Broken> {
+        let _noio = NoIo::enter();
+        self.machine.look().map_err(|fault| {
+            self.fault = Some(fault);
+            Broken
+        })
     }
 }
 

@@ -197,10 +197,10 @@ bool usbip_helper_sk_is_tcp(const struct sock *sk)
 	return sk_is_tcp(sk);
 }
 
-void usbip_helper_sk_set_timeouts(struct sock *sk, long timeout)
+void usbip_helper_sk_set_timeouts(struct sock *sk, long receive, long send)
 {
-	WRITE_ONCE(sk->sk_rcvtimeo, timeout);
-	WRITE_ONCE(sk->sk_sndtimeo, timeout);
+	WRITE_ONCE(sk->sk_rcvtimeo, receive);
+	WRITE_ONCE(sk->sk_sndtimeo, send);
 }
 
 /* sk_use_task_frag: the fragment of the task may be in use already when reclaim ends up in the socket. */

@@ -259,8 +259,12 @@ pub trait Feed: Send {
     /// [`Broken`] if no more can be taken.
     fn feed(&mut self, from: &mut FromUser<'_, '_>) -> Result<usize, Broken>;
 
-    /// Whether it may be left like that for ever.
-    fn is_at_rest(&self) -> bool;
+    /// Sees whether the process has left it alone for too long; called every now and then.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`] if it has.
+    fn look(&mut self) -> Result<(), Broken>;
 }
 
 /// A [`Feed`] takes no more.
@@ -275,8 +279,6 @@ pub struct Broken;
 /// uses it.
 struct Lent {
     feed: NonNull<dyn Feed>,
-    /// How often it took something.
-    meals: u32,
 }
 
 // SAFETY: The feed is `Send`, and by the invariant used by one thread at a time.
@@ -317,8 +319,8 @@ impl Inbox {
 
     /// Lends a feed until it is broken (and then used up), or until the end. May sleep.
     ///
-    /// A process that writes nothing for `limit` while the feed is not at rest has stalled.
-    pub fn lend(&self, feed: &mut (dyn Feed + '_), limit: Option<Delta>) -> LoanEnd {
+    /// After every `period` the feed [looks](Feed::look) whether the process has stalled.
+    pub fn lend(&self, feed: &mut (dyn Feed + '_), period: Option<Delta>) -> LoanEnd {
         // SAFETY: Only the lifetime changes; by the invariant of `Lent` and what is done below, the
         // result is not used beyond the old one.
         let feed =
@@ -326,14 +328,13 @@ impl Inbox {
         // INVARIANT: `feed` is borrowed exclusively until this function returns, and below the slot
         // is emptied first.
         let mut slot = self.desk.lock();
-        *slot = Some(Lent { feed, meals: 0 });
+        *slot = Some(Lent { feed });
         self.open.xchg(true, Full);
         drop(slot);
         self.writers.wake();
 
-        let mut before = 0;
         let end = loop {
-            let woken = self.lender.wait(Sleep::Idle, patience(limit), || {
+            let woken = self.lender.wait(Sleep::Idle, patience(period), || {
                 self.broken.load(Acquire) || self.ended.load(Acquire)
             });
             if woken {
@@ -342,15 +343,14 @@ impl Inbox {
                     false => LoanEnd::Ended,
                 };
             }
-            let slot = self.desk.lock();
-            let Some(lent) = slot.as_ref() else {
+            let mut slot = self.desk.lock();
+            let Some(lent) = &mut *slot else {
                 break LoanEnd::Used;
             };
             // SAFETY: It is in the slot, and the mutex is held.
-            if lent.meals == before && !unsafe { lent.feed.as_ref() }.is_at_rest() {
+            if unsafe { lent.feed.as_mut() }.look().is_err() {
                 break LoanEnd::Stalled;
             }
-            before = lent.meals;
         };
 
         self.open.xchg(false, Full);
@@ -410,7 +410,6 @@ impl Inbox {
             match unsafe { lent.feed.as_mut() }.feed(from) {
                 Ok(0) => break,
                 Ok(count) => {
-                    lent.meals = lent.meals.wrapping_add(1);
                     taken = taken.saturating_add(count);
                     *total = total.saturating_add(count);
                 }

@@ -131,7 +131,7 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// `EINVAL` when there is no room; `EAGAIN` when the stall timeout is over; `EINTR` or
+    /// `EINVAL` when there is no room; `EAGAIN` when its timeout is over; `EINTR` or
     /// `ERESTARTSYS` when the thread is to stop; else what the transport says.
     pub fn receive(&self, into: &mut ReadVec<'_>) -> Result<usize> {
         let _no_io = NoIo::enter();
@@ -161,7 +161,7 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// As [`receive`](Self::receive), with the stall timeout, which starts anew with every bit of
+    /// As [`receive`](Self::receive), with its own timeout, which starts anew with every bit of
     /// progress. How much was sent is then unknown, so that the stream is at its end.
     pub fn send(&self, from: &WriteVec<'_>) -> Result {
         let _no_io = NoIo::enter();
@@ -209,19 +209,18 @@ impl Socket {
         };
     }
 
-    /// Makes [`receive`](Self::receive) give up after so many seconds without a byte, and
-    /// [`send`](Self::send) without progress, with `EAGAIN`; zero lets them wait for ever. Any
-    /// context.
+    /// Makes [`receive`](Self::receive) give up after so long without a byte, and
+    /// [`send`](Self::send) after so long without progress, with `EAGAIN`; without a time they wait
+    /// for ever. Any context.
     #[doc(alias = "SO_RCVTIMEO")]
     #[doc(alias = "SO_SNDTIMEO")]
-    pub fn set_stall_timeout(&self, seconds: u32) {
-        let timeout = match seconds {
-            0 => MAX_SCHEDULE_TIMEOUT,
-            seconds => jiffies(Delta::from_secs(i64::from(seconds))),
-        };
+    pub fn set_timeouts(&self, receive: Option<Delta>, send: Option<Delta>) {
+        let timeout = |limit: Option<Delta>| limit.map_or(MAX_SCHEDULE_TIMEOUT, jiffies);
         if let Some(sk) = self.sock() {
             // SAFETY: `sock` gives a valid socket.
-            unsafe { helpers::usbip_helper_sk_set_timeouts(sk.as_ptr(), timeout) };
+            unsafe {
+                helpers::usbip_helper_sk_set_timeouts(sk.as_ptr(), timeout(receive), timeout(send))
+            };
         }
     }
 

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! When a peer has been silent for too long.
+//!
+//! Silence alone is no fault: a device may have nothing to say for days. It is one in the middle of
+//! a PDU, and while somebody waits for the peer who cannot be interrupted. The first is seen here;
+//! the second is known to the driver, which is asked after each period.
+
+use kernel::time::Delta;
+
+use usbip_kernel::time::now_ms;
+use usbip_logic::waits::PERIODS;
+
+use crate::params::stall_limit;
+
+/// How often a connection looks whether its peer has stalled; nothing if it never does.
+pub fn stall_period() -> Option<Delta> {
+    stall_limit().map(|limit| Delta::from_millis(limit.as_millis() / i64::from(PERIODS)))
+}
+
+/// The limits of a connection, as they were when it was made.
+struct Limits {
+    /// Milliseconds that the peer may stop in the middle of a PDU.
+    silence: u64,
+    /// Milliseconds between two looks.
+    period: u64,
+}
+
+/// The clock of a receiving thread.
+pub(crate) struct Patience {
+    limits: Option<Limits>,
+    /// When the last bytes came.
+    heard: u64,
+    /// When the last period ended.
+    ticked: u64,
+}
+
+impl Patience {
+    /// Begins to count.
+    pub(crate) fn new() -> Self {
+        let now = now_ms();
+        let millis = |delta: Delta| u64::try_from(delta.as_millis()).unwrap_or(u64::MAX);
+        let limits = stall_limit().zip(stall_period());
+        Self {
+            limits: limits.map(|(silence, period)| Limits {
+                silence: millis(silence),
+                period: millis(period),
+            }),
+            heard: now,
+            ticked: now,
+        }
+    }
+
+    /// Bytes came.
+    pub(crate) fn heard(&mut self) {
+        if self.limits.is_some() {
+            self.heard = now_ms();
+        }
+    }
+
+    /// Whether a peer that is in the middle of a PDU has stopped there for too long.
+    pub(crate) fn is_over(&self) -> bool {
+        self.limits
+            .as_ref()
+            .is_some_and(|limits| now_ms().saturating_sub(self.heard) >= limits.silence)
+    }
+
+    /// Whether a period has ended since it was last said that one has.
+    ///
+    /// Periods are never shorter than they are to be, so that nobody is blamed too early.
+    pub(crate) fn has_ticked(&mut self) -> bool {
+        let Some(limits) = &self.limits else {
+            return false;
+        };
+        let now = now_ms();
+        let over = now.saturating_sub(self.ticked) >= limits.period;
+        if over {
+            self.ticked = now;
+        }
+        over
+    }
+}
