@@ -144,16 +144,28 @@ impl Receiver {
     /// Gives an URB back, with the lock held until it is off its endpoint.
     fn end(
         &self,
-        inner: usbip_kernel::irqlock::SpinLockIrqGuard<'_, crate::port::Inner>,
+        mut inner: usbip_kernel::irqlock::SpinLockIrqGuard<'_, crate::port::Inner>,
         seqnum: Seqnum,
         urb: Queued,
         status: Status,
     ) {
         let devid = inner.attachment.map_or(0, |a| a.devid.get());
+        inner.requests.received();
         trace_return(devid, seqnum, &urb, status);
         let urb = urb.detach(&inner);
         drop(inner);
         urb.give_back(status);
+    }
+
+    /// Gives back the URB whose answer is being received, without the rest of it, which is skipped.
+    fn cut_short(&mut self, status: Status) {
+        if let Current::Whole { seqnum, urb, .. } =
+            core::mem::replace(&mut self.current, Current::Nothing)
+        {
+            let mut urb = urb.into_queued();
+            urb.set_result(0, 0, 0);
+            self.end(self.port().lock(), seqnum, urb, status);
+        }
     }
 
     /// Ends the transfer of an early answer, if its data have been sent meanwhile, or leaves the answer to the
@@ -262,16 +274,22 @@ impl Receive for Receiver {
             _ => Ok(0),
         }
     }
+
+    fn tick(&mut self) -> bool {
+        let mut inner = self.port().lock();
+        let is_too_long = inner.requests.tick();
+        let is_wanted = inner.requests.is_receiving_wanted();
+        drop(inner);
+        // However slowly its data come, nobody has to wait for them who does not want them.
+        if is_wanted {
+            self.cut_short(Status::CONNRESET);
+        }
+        is_too_long
+    }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        if let Current::Whole { seqnum, urb, .. } =
-            core::mem::replace(&mut self.current, Current::Nothing)
-        {
-            let mut urb = urb.into_queued();
-            urb.set_result(0, 0, 0);
-            self.end(self.port().lock(), seqnum, urb, Status::NODEV);
-        }
+        self.cut_short(Status::NODEV);
     }
 }

@@ -4,6 +4,8 @@
 //!
 //! Each request is an entry of one table, and its number is its place in the line to be sent. It must never
 //! allocate: there is always room for the unlink of every submission, as that is reserved when it is entered.
+//!
+//! usbcore waits for what it gives up, and nothing interrupts that. So it is known for how long it does.
 
 use kernel::{
     alloc::{
@@ -22,6 +24,10 @@ use usbip_logic::{
     seqmap::{
         SeqMap,
         Slot, //
+    },
+    waits::{
+        Since,
+        Waits, //
     }, //
 };
 use usbip_proto::{
@@ -58,6 +64,15 @@ pub(crate) struct Submission {
     unlink: Option<Seqnum>,
     /// The answer, if it came before the data had left.
     early: Option<Early>,
+    /// Since when usbcore has waited for it to end.
+    wanted: Option<Since>,
+}
+
+/// The transfer whose answer is being received.
+struct Receiving {
+    seqnum: Seqnum,
+    /// Whether usbcore waits for it to end.
+    wanted: bool,
 }
 
 /// That a transfer is to be given up.
@@ -110,6 +125,10 @@ pub(crate) struct Requests {
     line: Seqnum,
     /// How many transfers may yet have to be given up, each of which takes an entry.
     reserved: usize,
+    /// The transfer that is out of the table because its answer is being received.
+    receiving: Option<Receiving>,
+    /// How long usbcore has waited for the transfers in the table that it gives up.
+    waits: Waits,
 }
 
 impl Requests {
@@ -120,6 +139,8 @@ impl Requests {
             newest: Seqnum::new(0),
             line: Seqnum::new(0),
             reserved: 0,
+            receiving: None,
+            waits: Waits::new(),
         }
     }
 
@@ -127,6 +148,8 @@ impl Requests {
     pub(crate) fn restart(&mut self) {
         self.newest = Seqnum::new(0);
         self.line = self.newest;
+        self.receiving = None;
+        self.waits = Waits::new();
     }
 
     /// How much memory is needed for one more transfer, if there is too little.
@@ -179,6 +202,7 @@ impl Requests {
             sent: false,
             unlink: None,
             early: None,
+            wanted: None,
         };
         match self.map.insert(seqnum, Entry::Submit(submission)) {
             Ok(()) => {
@@ -197,6 +221,9 @@ impl Requests {
     pub(crate) fn unlink(&mut self, target: Seqnum) -> Unlinked {
         let next = self.next();
         let Some(Entry::Submit(submission)) = self.map.get_mut(target) else {
+            if let Some(receiving) = &mut self.receiving {
+                receiving.wanted |= receiving.seqnum == target;
+            }
             return Unlinked::Ending;
         };
         if !submission.sent {
@@ -204,6 +231,9 @@ impl Requests {
                 Some(Submission { urb: Some(urb), .. }) => Unlinked::Unsent(urb),
                 _ => Unlinked::Ending,
             };
+        }
+        if submission.wanted.is_none() {
+            submission.wanted = Some(self.waits.begin());
         }
         if submission.unlink.is_some() || submission.early.is_some() {
             return Unlinked::Ending;
@@ -301,9 +331,36 @@ impl Requests {
             };
         }
         match self.take(seqnum) {
-            Some(Submission { urb: Some(urb), .. }) => Ok(Answered::Whole(urb, plan)),
+            Some(Submission {
+                urb: Some(urb),
+                wanted,
+                ..
+            }) => {
+                self.receiving = Some(Receiving {
+                    seqnum,
+                    wanted: wanted.is_some(),
+                });
+                Ok(Answered::Whole(urb, plan))
+            }
             _ => Err("answer to a request that is not pending"),
         }
+    }
+
+    /// All of the answer has been received that [`Requests::answer`] has found, or no more of it is wanted.
+    pub(crate) fn received(&mut self) {
+        self.receiving = None;
+    }
+
+    /// Whether usbcore waits for the transfer whose answer is being received.
+    pub(crate) fn is_receiving_wanted(&self) -> bool {
+        self.receiving
+            .as_ref()
+            .is_some_and(|receiving| receiving.wanted)
+    }
+
+    /// Ends a period of [`Waits`]; says whether usbcore has waited for too long.
+    pub(crate) fn tick(&mut self) -> bool {
+        self.waits.tick()
     }
 
     /// Keeps an answer to a transfer whose data are still being sent; if they have been sent meanwhile, the
@@ -361,6 +418,9 @@ impl Requests {
         match submission.unlink {
             Some(unlink) => drop(self.map.remove(unlink)),
             None => self.reserved = self.reserved.saturating_sub(1),
+        }
+        if let Some(since) = submission.wanted {
+            self.waits.end(since);
         }
         Some(submission)
     }
