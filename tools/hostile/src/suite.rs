@@ -79,7 +79,10 @@ pub(crate) fn run<C>(
         let result = (test.run)(context)
             .and_then(|()| settle(context).map_err(|error| format!("afterwards: {error}").into()));
         match result {
-            Ok(()) => println!("ok {what} {}", test.name),
+            Ok(()) => {
+                let seconds = started.elapsed().as_secs_f32();
+                println!("ok {what} {} ({seconds:.1} s)", test.name);
+            }
             Err(error) if error.is::<Skip>() => {
                 println!("# skipped {what} {}: {error}", test.name);
                 if let Err(error) = settle(context) {
@@ -95,10 +98,6 @@ pub(crate) fn run<C>(
                     println!("# {error}");
                 }
             }
-        }
-        let seconds = started.elapsed().as_secs();
-        if seconds > 20 {
-            println!("# {} took {seconds} s", test.name);
         }
     }
     outcome

@@ -7,6 +7,7 @@ mod attached;
 mod driver;
 mod requests;
 mod session;
+mod waiting;
 
 pub(crate) use attached::Attached;
 pub(crate) use driver::{
@@ -65,10 +66,15 @@ const TESTS: &[Test<()>] = tests![
     session::truncated_data_are_an_error,
     session::requests_of_a_client_are_no_answers,
     session::super_speed_plus,
-    session::does_not_suspend,
+    session::suspended_and_resumed,
     session::is_not_exported_again,
     session::attach_and_detach_race,
     session::server_that_never_answers,
+    waiting::unlink_that_is_never_answered,
+    waiting::transfer_that_takes_its_time,
+    waiting::unlink_while_the_answer_comes_in,
+    waiting::unlink_while_data_leave_slowly,
+    waiting::enumeration_that_is_never_answered,
 ];
 
 /// Runs the tests.

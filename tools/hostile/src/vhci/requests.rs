@@ -99,7 +99,7 @@ pub(super) fn c5_answer_to_what_is_being_sent(_: &mut ()) -> Result {
 }
 
 /// Reads the header of a transfer to the device, and none of its data: it is being sent.
-fn begun(attached: &mut Attached) -> Result<Seqnum> {
+pub(super) fn begun(attached: &mut Attached) -> Result<Seqnum> {
     loop {
         let header = attached
             .server

@@ -3,7 +3,7 @@
 //! How connections begin, go on and end.
 
 use std::{
-    fs,
+    fs, io,
     sync::{
         atomic::{
             AtomicBool,
@@ -252,14 +252,44 @@ pub(super) fn super_speed_plus(_: &mut ()) -> Result {
     same("speed", "10000", &speed)
 }
 
-pub(super) fn does_not_suspend(_: &mut ()) -> Result {
+/// Does something for which usbcore has to talk to the device, which answers meanwhile.
+fn served<T: Send>(attached: &mut Attached, work: impl FnOnce() -> T + Send) -> Result<T> {
+    let link = attached.server.link().socket().try_clone()?;
+    link.set_timeout(Some(Duration::from_millis(100)))?;
+    let result = thread::scope(|scope| {
+        let work = scope.spawn(work);
+        while !work.is_finished() {
+            match attached.server.request() {
+                Ok(Some(request)) => {
+                    attached.device.answer(&mut attached.server, &request)?;
+                    attached.server.link().flush()?;
+                }
+                Ok(None) => break,
+                // Nothing is asked for at the moment.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(work.join().map_err(|_| "a thread")?)
+    });
+    link.set_timeout(Some(PATIENCE))?;
+    result
+}
+
+/// The peer is not told, so what the device was doing goes on afterwards.
+pub(super) fn suspended_and_resumed(_: &mut ()) -> Result {
     let mut attached = Attached::everything()?;
     let power = sysfs::device(&attached.busid).join("power");
-    fs::write(power.join("autosuspend_delay_ms"), "0")?;
-    fs::write(power.join("control"), "auto")?;
-    thread::sleep(Duration::from_secs(3));
-    let status = fs::read_to_string(power.join("runtime_status"))?;
-    same("runtime_status", "active", status.trim_end())?;
+    let is = |wanted| {
+        fs::read_to_string(power.join("runtime_status")).is_ok_and(|text| text.trim_end() == wanted)
+    };
+    served(&mut attached, || -> Result {
+        fs::write(power.join("autosuspend_delay_ms"), "0")?;
+        fs::write(power.join("control"), "auto")?;
+        wait_for("the device is suspended", || is("suspended"))?;
+        fs::write(power.join("control"), "on")?;
+        wait_for("the device is resumed", || is("active"))
+    })??;
     well_used(&mut attached)
 }
 
@@ -267,12 +297,16 @@ pub(super) fn is_not_exported_again(_: &mut ()) -> Result {
     if !std::path::Path::new("/sys/bus/usb/drivers/usbip-host").exists() {
         return Err(crate::suite::Skip("usbip-host is not loaded").into());
     }
-    let attached = Attached::everything()?;
-    crate::host::driver("match_busid", &format!("add {}", attached.busid))?;
-    let bound = sysfs::device(&attached.busid).join("driver");
-    fs::write(bound.join("unbind"), &attached.busid)?;
-    let result = crate::host::driver("bind", &attached.busid);
-    crate::host::driver("match_busid", &format!("del {}", attached.busid))?;
+    let mut attached = Attached::everything()?;
+    let busid = attached.busid.clone();
+    let result = served(&mut attached, || -> Result<io::Result<()>> {
+        crate::host::driver("match_busid", &format!("add {busid}"))?;
+        let bound = sysfs::device(&busid).join("driver");
+        fs::write(bound.join("unbind"), &busid)?;
+        let result = crate::host::driver("bind", &busid);
+        crate::host::driver("match_busid", &format!("del {busid}"))?;
+        Ok(result)
+    })??;
     ensure("an imported device was exported", result.is_err())
 }
 
