@@ -296,13 +296,13 @@ slab_counts() {
 leak_rounds() {
 	local name=$1 rounds=$2 bad round part
 	shift 2
-	"$@" >/dev/null || { not_ok "$name" "first round failed: $*"; return; }
+	"$@" >/tmp/round || { round_failed "$name" "first round" "$@"; return; }
 	sleep 1
 	slab_counts >/tmp/slab.0
 	awk '/^TCP:/ { print $3 }' /proc/net/sockstat >/tmp/sock.0
 	for part in 1 2 3 4; do
 		for ((round = 0; round < rounds; round++)); do
-			"$@" >/dev/null || { not_ok "$name" "round $part.$round failed: $*"; return; }
+			"$@" >/tmp/round || { round_failed "$name" "round $part.$round" "$@"; return; }
 		done
 		sleep 1
 		slab_counts >/tmp/slab.$part
@@ -315,6 +315,13 @@ leak_rounds() {
 	' /tmp/slab.0 /tmp/slab.1 /tmp/slab.2 /tmp/slab.3 /tmp/slab.4)
 	same "$name: no slab grows with every one of $((4 * rounds)) rounds" "" "$bad"
 	same "$name: no socket stays" "$(cat /tmp/sock.0)" "$(awk '/^TCP:/ { print $3 }' /proc/net/sockstat)"
+}
+
+round_failed() {
+	local name=$1 which=$2
+	shift 2
+	sed 's/^/# /' /tmp/round
+	not_ok "$name" "$which failed: $*"
 }
 
 # users MODULE: its reference count
