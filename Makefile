@@ -14,7 +14,7 @@ DESTDIR ?=
 MODULES ?=
 export KERNEL ARCH KDIR ONLY OUT V DESTDIR MODULES
 
-.PHONY: all modules tools test test-arm64 test-debug debug-kernel fuzz soak bench conformance lint format analyzer demo install uninstall clean help
+.PHONY: all modules tools test test-arm64 test-debug test-hostile debug-kernel fuzz soak bench conformance lint format analyzer demo install uninstall clean help
 all: modules tools
 
 modules:
@@ -49,6 +49,9 @@ test-debug: tools
 	@KERNEL=debug scripts/build-modules
 	@tests/run --kernel debug --no-unit $(TESTS)
 
+test-hostile: modules tools
+	@tests/run --hostile --kernel '$(KERNEL)' $(TESTS)
+
 conformance: tools
 	@scripts/conformance $(if $(filter file,$(origin KERNEL)),,--kernel '$(KERNEL)')
 
@@ -82,6 +85,7 @@ help:
 	@echo 'make test-arm64   load the modules on an emulated arm64 machine and share a device there'
 	@echo 'make debug-kernel build the debug kernel: sanitizers, lockdep, fault injection; a quarter of an hour, once'
 	@echo 'make test-debug   all tests in virtual machines on that kernel, and the unit tests of its modules'
+	@echo 'make test-hostile peers that say whatever they like, against the modules; half an hour or more'
 	@echo 'make fuzz         fuzz the wire and logic crates; SECONDS=n in all (60)'
 	@echo 'make soak         PDUs at random against the modules in a machine; HOURS=n (1; 0.2 is 12 minutes)'
 	@echo 'make conformance  our modules and the C ones, on all kernels, into Documentation/conformance.md'

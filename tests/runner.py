@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Run unit tests, the scripts of tests/host and the jobs of tests/vm, a few at a time, and count.
+"""Run unit tests, the scripts of tests/host and the jobs of tests/vm (or of tests/hostile), a few at a time, and count.
 
 A script in tests/host runs on this machine. A job is a shell script that scripts/vm runs in a machine. Lines at
 its head say how:
@@ -36,7 +36,7 @@ TESTS = os.path.dirname(os.path.realpath(__file__))
 TOP = os.path.dirname(TESTS)
 ALL_KERNELS = "7.2,7.3"
 # Variables of the caller that jobs may read.
-PASSED_ON = ("ROUNDS",)
+PASSED_ON = ("ROUNDS", "SEED", "FIRST", "SEQUENCES")
 RESULT = re.compile(r"^(?:(?:server|client)\| )?(not )?ok\b ?(.*)$", re.MULTILINE)
 CARGO_RESULT = re.compile(r"^test result: .*? (\d+) passed; (\d+) failed", re.MULTILINE)
 # What jobs are written for unless they say otherwise.
@@ -81,12 +81,14 @@ def host_cases():
         yield Case("host/" + os.path.basename(path)[: -len(".sh")], ["bash", path])
 
 
-def cases(arch, kernels, modules):
-    for path in sorted(glob.glob(TESTS + "/vm/*.sh")):
+def cases(arch, kernels, modules, folder):
+    for path in sorted(glob.glob(f"{TESTS}/{folder}/*.sh")):
         head = header(path)
         if arch not in head.get("arch", NATIVE).split():
             continue
         name = os.path.basename(path)[: -len(".sh")]
+        if folder != "vm":
+            name = f"{folder}/{name}"
         expect = int(head.get("expect", "0"))
         options = shlex.split(head.get("vm", ""))
         possible = [kernel for kernel in kernels if kernel in head.get("kernels", kernel).split()]
@@ -290,6 +292,7 @@ def main():
     parser.add_argument("--kernel", default=os.environ.get("KERNEL") or ALL_KERNELS, help="separated by commas or spaces (default %(default)s)")
     parser.add_argument("--modules", choices=("rust", "c"), default="rust", help="c: the jobs' reference, the stock modules")
     parser.add_argument("--no-unit", action="store_true", help="only the jobs")
+    parser.add_argument("--hostile", action="store_true", help="the jobs of tests/hostile, and nothing else")
     parser.add_argument("--only-unit", action="store_true", help="only the unit tests")
     parser.add_argument("-j", type=int, default=os.cpu_count(), help="machines at a time (default %(default)s)")
     parser.add_argument("pattern", nargs="*", help="regular expressions; a job's KERNEL/MODULES/NAME must contain one")
@@ -298,13 +301,14 @@ def main():
     logs = TOP + "/build/test-logs"
     tally = Tally()
     started = time.monotonic()
-    everything = not options.pattern and options.arch == NATIVE
+    everything = not options.pattern and options.arch == NATIVE and not options.hostile
     if not options.no_unit and everything:
         run_unit_tests(tally, logs)
         run_fuzz(tally, logs)
     if not options.only_unit:
-        known = list(cases(options.arch, re.split("[, ]+", options.kernel), options.modules))
-        if options.arch == NATIVE:
+        folder = "hostile" if options.hostile else "vm"
+        known = list(cases(options.arch, re.split("[, ]+", options.kernel), options.modules, folder))
+        if options.arch == NATIVE and not options.hostile:
             known = [*host_cases(), *known]
         wanted = re.compile("|".join(f"(?:{item})" for item in options.pattern))
         chosen = [case for case in known if wanted.search(case.name)]
