@@ -16,7 +16,7 @@ use kernel::{
 use usbip_kernel::{
     module_ref::ModuleRef,
     net::Socket,
-    static_mutex::StaticMutex, //
+    static_lock::StaticMutex, //
 };
 
 use crate::transport::{

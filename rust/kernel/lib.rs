@@ -32,7 +32,7 @@ pub mod process_group;
 pub mod queue;
 pub mod ratelimit;
 pub mod signal;
-pub mod static_mutex;
+pub mod static_lock;
 pub mod sysfs;
 pub mod time;
 pub mod trace;
