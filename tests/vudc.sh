@@ -63,6 +63,38 @@ vudc_disk() {
 	vudc_bind "$name" "${2:-0}"
 }
 
+# A keyboard with eight modifiers, five LEDs and six keys (HID 1.11 appendix B.1).
+KEYBOARD='\x05\x01\x09\x06\xa1\x01\x05\x07\x19\xe0\x29\xe7\x15\x00\x25\x01\x75\x01\x95\x08\x81\x02\x95\x01\x75\x08'
+KEYBOARD+='\x81\x03\x95\x05\x75\x01\x05\x08\x19\x01\x29\x05\x91\x02\x95\x01\x75\x03\x91\x03\x95\x06\x75\x08\x15\x00'
+KEYBOARD+='\x25\x65\x05\x07\x19\x00\x29\x65\x81\x00\xc0'
+
+# vudc_function NAME PRODUCT FUNCTION N [FILE=VALUE ..]: a gadget 0525:PRODUCT with one function, in whose files the
+# values are written before it is bound
+vudc_function() {
+	local folder function value
+	modprobe -a libcomposite usbip-vudc "usb_f_$(sed s/SourceSink/ss_lb/ <<<"${3%%.*}")"
+	folder=$(gadget "$1" 0x0525 "0x$2")
+	function=$folder/functions/$3
+	mkdir "$function" "$folder/configs/c.1"
+	[ "${3%%.*}" != hid ] || {
+		echo 1 >"$function/protocol"
+		echo 1 >"$function/subclass"
+		echo 8 >"$function/report_length"
+		# shellcheck disable=SC2059
+		printf "$KEYBOARD" >"$function/report_desc"
+	}
+	for value in "${@:5}"; do
+		echo "${value#*=}" >"$function/${value%%=*}"
+	done
+	ln -s "$function" "$folder/configs/c.1/"
+	vudc_bind "$1" "$4"
+}
+
+# net_of SYSPATH: the network interface of an imported device
+net_of() {
+	find "$1/" -path '*/net/*' -prune 2>/dev/null | head -n 1 | grep -o '[^/]*$'
+}
+
 # gadget_remove NAME: the gadget and all that is in it
 gadget_remove() {
 	local folder=/sys/kernel/config/usb_gadget/$1 link

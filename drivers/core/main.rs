@@ -21,6 +21,8 @@ mod tx;
 
 use kernel::prelude::*;
 
+use usbip_kernel::outlive;
+
 pub use crate::{
     fault::Fault,
     params::stall_limit,
@@ -68,6 +70,13 @@ struct Core;
 impl kernel::Module for Core {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         provider::init();
+        outlive::init();
         Ok(Self)
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        outlive::exit();
     }
 }

@@ -72,11 +72,11 @@ impl Vudc {
     }
 
     fn make(&self, device: &device::Device) -> Result<Running> {
-        let unregistered = Unregistered::new(NAME)?;
+        let unregistered = Unregistered::new(device, NAME)?;
         let engine = Arc::pin_init(Engine::new(unregistered.device().clone()), GFP_KERNEL)?;
         let session = Session::new(Ok(Gadget::new(device, engine)), self.events.clone())?;
         let port = Arc::new(Port::new(session.clone()), GFP_KERNEL)?;
-        let registered = unregistered.register(device, port)?;
+        let registered = unregistered.register(port)?;
         let files = Files::new(device, &session)?;
         Ok(Running {
             _files: files,

@@ -3,22 +3,23 @@
 //! A device controller: its gadget and its endpoints, and their registration with udc-core.
 //!
 //! The device is made first, so that the driver can refer to it, then registered; dropping the registration takes
-//! it out. After that no callback runs, and nobody refers to the gadget.
+//! it out. After that no callback runs. Somebody may still refer to the gadget: its memory is freed when nobody does,
+//! and nobody waits for that.
+
+use core::ptr::NonNull;
 
 use kernel::{
-    bindings::{
-        put_device,
-        usb_device_speed_USB_SPEED_SUPER, //
-    },
+    bindings::usb_device_speed_USB_SPEED_SUPER,
     container_of,
     device,
     error::to_result,
+    ffi::c_char,
     prelude::*,
     sync::Arc,
     types::Opaque, //
 };
 
-use usbip_kernel::signal;
+use usbip_kernel::outlive::DeviceMemory;
 use usbip_proto::Speed;
 
 use crate::{
@@ -48,31 +49,64 @@ const CONTROL_PACKET_SUPER: u16 = 9;
 /// could use them want endpoints that can.
 const MAX_STREAMS: u16 = 16;
 
+/// Bytes of a name, with the zero at its end.
+const NAME_SIZE: usize = 16;
+
 /// An endpoint, and the way back to its device.
 #[repr(C)]
 struct Ep {
     raw: bindings::usb_ep,
     device: *const Device,
     index: usize,
+    name: [u8; NAME_SIZE],
+}
+
+/// What functions know of a device, and may know for longer than this module is there: a network interface or a sound
+/// card that somebody uses refers to the gadget, and some never let go of it (`device_move` out of a gadget does not).
+///
+/// Nothing in it points to the module's text or data once the device is gone; see [`Body::leave`].
+#[repr(C)]
+struct Body {
+    gadget: bindings::usb_gadget,
+    eps: [Ep; ENDPOINTS],
+    name: [u8; NAME_SIZE],
+    device: *const Device,
+    /// Callbacks that are not there.
+    no_gadget_ops: bindings::usb_gadget_ops,
+    /// As above.
+    no_ep_ops: bindings::usb_ep_ops,
+}
+
+impl Body {
+    /// Lets nobody call the module any more.
+    ///
+    /// # Safety
+    ///
+    /// `this` must be valid, and its gadget not registered.
+    unsafe fn leave(this: *mut Self) {
+        // SAFETY: By this function's requirements; whoever looks at the tables now finds either that there is nothing
+        // to call or that it must not call, as the gadget has no driver.
+        unsafe {
+            (*this).gadget.ops = &raw const (*this).no_gadget_ops;
+            for ep in &mut (*this).eps {
+                ep.raw.ops = &raw const (*this).no_ep_ops;
+            }
+        }
+    }
 }
 
 /// A device as gadget drivers see it.
 ///
 /// # Invariants
 ///
-/// Lives in an [`Arc`]. `eps` has [`ENDPOINTS`] entries, initialised before the gadget is registered. While it is
-/// registered, `controller` points to the value whose type the tables of callbacks are made for.
+/// Lives in an [`Arc`]. `body` was prepared by [`prepare`]. While it is registered, `controller` points to the value
+/// whose type the tables of callbacks are made for.
 #[pin_data]
 pub struct Device {
-    #[pin]
-    gadget: Opaque<bindings::usb_gadget>,
-    eps: KVec<Opaque<Ep>>,
+    body: DeviceMemory<Body>,
     controller: Opaque<*const c_void>,
     #[pin]
     gate: Gate,
-    /// Open when nobody refers to the gadget any more.
-    #[pin]
-    released: signal::Gate,
 }
 
 // SAFETY: What any thread may touch is atomic, behind the lock of `gate`, or written before the device is shared.
@@ -86,7 +120,8 @@ impl Device {
     }
 
     pub(crate) fn gadget(&self) -> *mut bindings::usb_gadget {
-        self.gadget.get()
+        // SAFETY: Only makes a pointer to a field of what lives as long as `self`.
+        unsafe { &raw mut (*self.body.get()).gadget }
     }
 
     /// The gadget driver, for calling it. `None` if there is none, or it must not be called now.
@@ -103,13 +138,11 @@ impl Device {
             let speed = wanted.min((*gadget).max_speed);
             (*gadget).speed = speed;
             let super_speed = speed >= usb_device_speed_USB_SPEED_SUPER;
-            if let Some(control) = self.eps.first() {
-                (*control.get()).raw.maxpacket = if super_speed {
-                    CONTROL_PACKET_SUPER
-                } else {
-                    CONTROL_PACKET
-                };
-            }
+            (*(*gadget).ep0).maxpacket = if super_speed {
+                CONTROL_PACKET_SUPER
+            } else {
+                CONTROL_PACKET
+            };
             Speed::from_number(speed)
         }
     }
@@ -124,9 +157,8 @@ impl Device {
     ///
     /// `gadget` must be one of a device, which must live for `'a`.
     pub(crate) unsafe fn of_gadget<'a>(gadget: *mut bindings::usb_gadget) -> &'a Self {
-        let gadget: *mut Opaque<bindings::usb_gadget> = gadget.cast();
-        // SAFETY: By this function's requirements.
-        unsafe { &*container_of!(gadget, Self, gadget) }
+        // SAFETY: By this function's requirements, and the type invariant.
+        unsafe { &*(*container_of!(gadget, Body, gadget)).device }
     }
 
     /// # Safety
@@ -160,51 +192,40 @@ impl Device {
         let borrowed = core::mem::ManuallyDrop::new(unsafe { Arc::from_raw(self) });
         Arc::clone(&borrowed)
     }
-
-    /// Called when the last reference to the gadget is gone.
-    ///
-    /// # Safety
-    ///
-    /// For the driver core only; `device` must be that of a gadget of a device.
-    unsafe extern "C" fn release(device: *mut kernel::bindings::device) {
-        // SAFETY: By this function's requirements. Whoever dropped the registration waits, and holds a reference;
-        // but no longer than until it is told here, so that another one is needed until that is done.
-        let this = unsafe {
-            let gadget = container_of!(device, bindings::usb_gadget, dev);
-            Self::of_gadget(gadget).reference()
-        };
-        this.released.open();
-    }
 }
 
 /// A device that udc-core does not know yet.
 pub struct Unregistered(Arc<Device>);
 
 impl Unregistered {
-    /// Makes a device with that name, up to SuperSpeed.
+    /// Makes a device of `parent` with that name, up to SuperSpeed. The name is cut if it is longer than names are.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn new(name: &'static CStr) -> Result<Self> {
-        let mut eps = KVec::with_capacity(ENDPOINTS, GFP_KERNEL)?;
-        for _ in 0..ENDPOINTS {
-            eps.push(Opaque::zeroed(), GFP_KERNEL)?;
-        }
+    pub fn new(parent: &device::Device, name: &CStr) -> Result<Self> {
+        // CAST: A `Device` is a transparent wrapper.
+        let parent = core::ptr::from_ref(parent)
+            .cast_mut()
+            .cast::<kernel::bindings::device>();
+        // SAFETY: `usb_initialize_gadget` initialises the gadget's device with a release of udc-core that does
+        // nothing. Functions, and whoever else refers to a gadget, need udc-core.
+        let body = unsafe {
+            DeviceMemory::new(|body: *mut Body| {
+                let gadget = &raw mut (*body).gadget;
+                bindings::usb_initialize_gadget(parent, gadget, None);
+                NonNull::new_unchecked(&raw mut (*gadget).dev)
+            })
+        }?;
         let device = Arc::pin_init(
             pin_init!(Device {
-                gadget <- Opaque::ffi_init(|slot: *mut bindings::usb_gadget| {
-                    // SAFETY: `slot` is ours to write, and zeros are valid for the structure.
-                    unsafe { slot.write_bytes(0, 1) };
-                }),
-                eps,
+                body,
                 controller: Opaque::zeroed(),
                 gate <- Gate::new(),
-                released <- signal::Gate::new(false),
             }),
             GFP_KERNEL,
         )?;
-        // SAFETY: Nobody else knows the device. It stays where it is; its lists are initialised before they are used.
+        // SAFETY: Nobody else knows the device.
         unsafe { prepare(&device, name) };
         Ok(Self(device))
     }
@@ -214,23 +235,15 @@ impl Unregistered {
         &self.0
     }
 
-    /// Registers the device as the one of `parent`, which the driver is being bound to.
+    /// Registers the device; the driver is being bound to its parent.
     ///
     /// # Errors
     ///
     /// What udc-core fails with; nothing is registered then.
     #[doc(alias = "usb_add_gadget_udc")]
-    pub fn register<T: Controller>(
-        self,
-        parent: &device::Device,
-        controller: Arc<T>,
-    ) -> Result<Registered<T>> {
+    pub fn register<T: Controller>(self, controller: Arc<T>) -> Result<Registered<T>> {
         let device = self.0;
         let gadget = device.gadget();
-        // CAST: A `Device` is a transparent wrapper.
-        let parent = core::ptr::from_ref(parent)
-            .cast_mut()
-            .cast::<kernel::bindings::device>();
         // SAFETY: The device is not registered, so nobody else looks at any of it. The tables are constants, and
         // made for the type of the controller, which lives until the device has been taken out.
         unsafe {
@@ -239,15 +252,15 @@ impl Unregistered {
                 .get()
                 .write(Arc::as_ptr(&controller).cast());
             (*gadget).ops = Ops::<T>::GADGET;
-            for ep in &device.eps {
-                (*ep.get()).raw.ops = Ops::<T>::ENDPOINT;
+            for ep in &mut (*device.body.get()).eps {
+                ep.raw.ops = Ops::<T>::ENDPOINT;
             }
-            bindings::usb_initialize_gadget(parent, gadget, Some(Device::release));
         }
-        // SAFETY: The gadget was just initialised, and lives until it was released.
+        // SAFETY: The gadget was initialised, and lives as long as the device does.
         let result = to_result(unsafe { bindings::usb_add_gadget(gadget) });
         if let Err(error) = result {
-            release(&device);
+            // SAFETY: It is not registered.
+            unsafe { Body::leave(device.body.get()) };
             return Err(error);
         }
         // INVARIANT: Just done.
@@ -263,25 +276,29 @@ impl Unregistered {
 /// # Safety
 ///
 /// Nobody else may know the device.
-unsafe fn prepare(device: &Arc<Device>, name: &'static CStr) {
+unsafe fn prepare(device: &Arc<Device>, name: &CStr) {
+    let body = device.body.get();
     let gadget = device.gadget();
     // SAFETY: The gadget is ours by this function's requirements.
     let list = unsafe { &raw mut (*gadget).ep_list };
     // SAFETY: As above; a list head that points to itself is an empty list.
     unsafe {
-        (*gadget).name = name.as_char_ptr();
+        (*body).device = Arc::as_ptr(device);
+        (*gadget).name = copy_name(&mut (*body).name, name);
         (*gadget).max_speed = usb_device_speed_USB_SPEED_SUPER;
         bindings::usb_gadget::set_wakeup_capable_raw(gadget, 1);
         init_list(list);
     }
-    for ((index, ep), name) in Endpoint::all().zip(&device.eps).zip(NAMES) {
-        let ep = ep.get();
+    // SAFETY: As above.
+    let eps = unsafe { &mut (*body).eps };
+    for ((index, ep), name) in Endpoint::all().zip(eps).zip(NAMES) {
+        let ep = core::ptr::from_mut(ep);
         // SAFETY: The endpoint is ours, as the gadget is, and in no list.
         unsafe {
             (*ep).device = Arc::as_ptr(device);
             (*ep).index = index.index();
             let raw = &raw mut (*ep).raw;
-            (*raw).name = name.as_char_ptr();
+            (*raw).name = copy_name(&mut (*ep).name, name);
             (*raw).caps.set_dir_in(index.is_in().into());
             (*raw).caps.set_dir_out(index.is_out().into());
             if index.is_control() {
@@ -299,6 +316,15 @@ unsafe fn prepare(device: &Arc<Device>, name: &'static CStr) {
             }
         }
     }
+}
+
+/// Copies a name, or as much of it as there is room for; returns it as C has it.
+fn copy_name(room: &mut [u8; NAME_SIZE], name: &CStr) -> *const c_char {
+    // The last byte stays zero.
+    for (to, from) in room.iter_mut().take(NAME_SIZE - 1).zip(name.to_bytes()) {
+        *to = *from;
+    }
+    room.as_ptr().cast()
 }
 
 /// Makes an empty list.
@@ -330,13 +356,6 @@ unsafe fn append(list: *mut kernel::bindings::list_head, entry: *mut kernel::bin
     }
 }
 
-/// Gives the reference to an initialised gadget back, and waits until nobody has one. Sleeps.
-fn release(device: &Arc<Device>) {
-    // SAFETY: The gadget was initialised, which counts as one reference, given back once.
-    unsafe { put_device(&raw mut (*device.gadget()).dev) };
-    device.released.wait();
-}
-
 /// A device that udc-core knows. Dropping it unbinds its gadget driver and takes it out, which sleeps.
 ///
 /// # Invariants
@@ -352,6 +371,7 @@ impl<T: Controller> Drop for Registered<T> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant it is registered; this is a driver's process context.
         unsafe { bindings::usb_del_gadget(self.device.gadget()) };
-        release(&self.device);
+        // SAFETY: It is not registered any more.
+        unsafe { Body::leave(self.device.body.get()) };
     }
 }

@@ -15,6 +15,7 @@
 #include <linux/net.h>
 #include <linux/nospec.h>
 #include <linux/platform_device.h>
+#include <linux/rcupdate.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -140,6 +141,12 @@ void usbip_helper_put_task_struct(struct task_struct *task)
 bool usbip_helper_signal_pending(void)
 {
 	return signal_pending(current);
+}
+
+/* The same as for RCU itself on kernels without it. */
+void usbip_helper_synchronize_rcu_tasks(void)
+{
+	synchronize_rcu_tasks();
 }
 
 /* Devices */

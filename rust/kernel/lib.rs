@@ -26,6 +26,7 @@ pub mod mem;
 pub mod modinfo;
 pub mod module_ref;
 pub mod net;
+pub mod outlive;
 pub mod param;
 pub mod platform;
 pub mod process_group;
