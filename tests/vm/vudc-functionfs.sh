@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0
+# kernels: by-hand
+# once: yes
+# vm: --smp 2 --timeout 400
+# modules: rust
+#
+# A function that is a program (FunctionFS): what is sent to it comes back, packets of every kind of length; killed
+# in the middle, it is gone for its host, and another one takes its place.
+
+. /tests/lib.sh
+. /tests/vudc.sh
+ID=0525:b006
+FOLDER=/sys/kernel/config/usb_gadget/echo
+modprobe vhci-hcd controllers=1
+modprobe -a libcomposite usb_f_fs usbip-vudc
+gadget echo 0x0525 0xb006 >/dev/null
+mkdir $FOLDER/functions/ffs.echo $FOLDER/configs/c.1 /tmp/ffs
+ln -s $FOLDER/functions/ffs.echo $FOLDER/configs/c.1/
+start_usbipd_device || die "usbipd does not start"
+
+# begin: the program, its gadget, its host
+begin() {
+	mount -t functionfs echo /tmp/ffs
+	ffs /tmp/ffs >/tmp/said &
+	program=$!
+	check "$1: the program is ready" wait_for 20 grep -q ready /tmp/said
+	vudc_bind echo
+	vudc_attach 0 $ID || die "$1: attach failed"
+	path=$(devices_on remote $ID | head -n 1)
+	node=$(printf '/dev/bus/usb/%03d/%03d' "$(cat "$path/busnum")" "$(cat "$path/devnum")")
+}
+
+# echoes BYTES: so many random ones come back; what fills its last packet is told from what goes on by an empty one
+echoes() {
+	local hex
+	hex=$(head -c "$1" /dev/urandom | od -An -v -tx1 | tr -d ' \n')
+	[ "$(within 60 usbio "$node" claim:0 "out:0x01:$hex" in:0x82:65536)" = "$hex" ]
+}
+
+for speed in super-speed high-speed; do
+	echo $speed >$FOLDER/max_speed
+	begin $speed
+	for bytes in 1 63 511 513 1023 1025 4095 20001; do
+		check "$speed: $bytes bytes come back" echoes $bytes
+	done
+	kill -KILL $program
+	wait $program 2>/dev/null
+	check "$speed: the device is gone with its program" wait_for 60 not has_remote $ID
+	check "$speed: and its port is free" wait_for 20 ports_free
+	umount /tmp/ffs
+	vudc_unbind echo 2>/dev/null
+	check "$speed: the controller is available" wait_for 20 vudc_is 0 1
+done
+gadget_remove echo
+stop_usbipd
+check "no thread is left" wait_for 10 threads_gone
+vudc_unload
+finish

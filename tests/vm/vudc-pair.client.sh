@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The side that uses the devices.
+
+. /tests/lib.sh
+. /tests/usbtest.sh
+# One of each kind: control, bulk both ways, scatter lists, unlinks, halts, unaligned.
+USBTEST_ROWS='
+1 -c 100 -s 1024
+2 -c 100 -s 1024
+4 -c 100 -s 4096 -v 1024
+7 -c 50 -s 1024 -g 8 -v 131
+9 -c 50
+10 -c 50 -g 8
+11 -c 50 -s 1024
+12 -c 50 -s 1024
+13 -c 50
+14 -c 50 -s 256 -v 17
+17 -c 50 -s 1024
+24 -c 50 -g 8 -s 1024
+29 -c 50
+'
+modprobe -a vhci-hcd usb_storage sd_mod
+await exported 60 || exit 1
+
+# one NUMBER ID: attach the device of that controller
+one() {
+	within 60 usbip attach -r 10.0.0.1 -d "usbip-vudc.$1" && wait_for 60 has_remote "$2"
+}
+one 1 0525:a4a5 || die "the disk does not attach"
+path=$(devices_on remote 0525:a4a5 | head -n 1)
+wait_for 60 disk_ready "$path" || die "no disk"
+disk=/dev/$(block_of "$path")
+signal "read-$(dd if="$disk" bs=1M iflag=direct 2>/dev/null | sha256sum | cut -d' ' -f1)"
+head -c 1048576 /dev/urandom >/tmp/new
+dd if=/tmp/new of="$disk" bs=256k seek=3 oflag=direct conv=fsync 2>/dev/null
+signal "wrote-$(dd if="$disk" bs=1M iflag=direct 2>/dev/null | sha256sum | cut -d' ' -f1)"
+check "what was written is read back" cmp /tmp/new <(dd if="$disk" bs=256k skip=3 count=4 iflag=direct 2>/dev/null)
+
+one 0 0525:a4a0 || die "the zero does not attach"
+usbtest_cases 480
+rmmod usbtest
+detach_all >/dev/null
+check "detached" ports_free
+check "no thread is left" wait_for 10 threads_gone
+check "vhci-hcd unloads" within 60 rmmod vhci-hcd
+finish
