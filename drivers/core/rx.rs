@@ -39,9 +39,6 @@ pub(crate) struct Rx<R> {
     read_ahead: KVec<u8>,
     parts: IoVecs,
     patience: Patience,
-    /// Whether the last payload was large. The next PDU is then likely to have one too, and only
-    /// its header is read ahead, so that none of the payload has to be copied.
-    large: bool,
 }
 
 impl<R: Receive> Rx<R> {
@@ -57,7 +54,6 @@ impl<R: Receive> Rx<R> {
             read_ahead: KVec::from_elem(0, READ_AHEAD, GFP_KERNEL)?,
             parts: IoVecs::new(),
             patience: Patience::new(),
-            large: false,
         })
     }
 }
@@ -66,10 +62,6 @@ impl<R: Receive> Machine for Rx<R> {
     /// Reads once: payload to where it belongs if there is much of it, then some of what follows.
     fn step(&mut self, source: &mut dyn Source) -> Result<Progress, Fault> {
         let want = self.receiver.direct();
-        self.large = match want {
-            0 => self.large && self.receiver.at_boundary(),
-            _ => want >= LARGE,
-        };
 
         let mut parts = self.parts.read();
         let direct = if want >= LARGE {
@@ -79,7 +71,9 @@ impl<R: Receive> Machine for Rx<R> {
         };
         // A large payload that belongs nowhere is skipped in as few reads as the buffer allows.
         let is_skipped = want > 0 && direct == 0;
-        let ahead = if self.large && !is_skipped {
+        // After a large payload the next PDU is likely to have one too: only its header is read
+        // ahead then, so that none of the payload has to be copied.
+        let ahead = if self.receiver.wanted() >= LARGE && !is_skipped {
             HEADER_LEN
         } else {
             READ_AHEAD

@@ -82,6 +82,8 @@ enum State {
 #[derive(Debug)]
 pub struct Receiver {
     state: State,
+    /// How many bytes of data of the last PDU were wanted.
+    wanted: u32,
     /// The front part of a header or descriptor that came in pieces.
     partial: [u8; HEADER_LEN],
     filled: usize,
@@ -98,6 +100,7 @@ impl Receiver {
     pub const fn new() -> Self {
         Self {
             state: State::Header,
+            wanted: 0,
             partial: [0; HEADER_LEN],
             filled: 0,
         }
@@ -106,6 +109,11 @@ impl Receiver {
     /// Returns whether no PDU is begun, so that the peer may end the stream here.
     pub const fn at_boundary(&self) -> bool {
         matches!(self.state, State::Header) && self.filled == 0
+    }
+
+    /// Returns how many bytes of data the sink wanted of the last PDU of which the header is complete.
+    pub fn wanted(&self) -> usize {
+        usize::try_from(self.wanted).unwrap_or(usize::MAX)
     }
 
     /// Returns how many of the next bytes of the stream are data that the sink keeps, and that may
@@ -175,6 +183,7 @@ impl Receiver {
 
     fn begin<S: Sink>(&mut self, header: &[u8; HEADER_LEN], sink: &mut S) -> Result<(), S::Error> {
         let payload = sink.header(header)?;
+        self.wanted = if payload.keep { payload.data } else { 0 };
         self.enter_data(payload.data, payload, sink)
     }
 

@@ -188,6 +188,8 @@ proptest! {
             receiver.feed(&bytes[..cut], &mut sink).unwrap();
             prop_assert_eq!(receiver.at_boundary(), cut == 0 || cut == bytes.len());
             prop_assert_eq!(sink.done.len(), usize::from(cut == bytes.len()));
+            let wanted = if pdu.payload.keep && cut >= HEADER_LEN { pdu.data.len() } else { 0 };
+            prop_assert_eq!(receiver.wanted(), wanted);
         }
     }
 }
