@@ -50,6 +50,7 @@ pub use crate::{
         Progress,
         Source,
         Transport, //
+        Wait,
     },
 };
 

@@ -76,25 +76,36 @@ pub trait Receive: Sink<Error = Fault> + Send + 'static {
     }
 }
 
-/// What [`Transmit::fill`] found.
+/// What [`Transmit::gather`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
-    /// There is something to send.
-    Frame,
+    /// There is something to send, and more behind it.
+    Part,
+    /// There is something to send, and that is all for now.
+    All,
     /// Nothing is queued.
     Empty,
 }
 
-/// The sending side of one connection, drained by the tx thread.
+/// The sending side of one connection, drained by the tx thread, or by who has queued something; by
+/// one of them at a time.
 pub trait Transmit: Send + 'static {
-    /// Takes what is queued, up to a bounded batch, and puts it into `frame`.
+    /// Takes what is queued, up to a bounded batch.
+    ///
+    /// # Errors
+    ///
+    /// A fault ends the connection.
+    fn gather(&mut self) -> Result<Fill, Fault>;
+
+    /// Puts what the last [`Transmit::gather`] took into `frame`; more than once if it cannot be sent
+    /// at once.
     ///
     /// # Errors
     ///
     /// [`Fault::NoMemory`] if `frame` cannot grow.
-    fn fill<'a>(&'a mut self, frame: &mut WriteVec<'a>) -> Result<Fill, Fault>;
+    fn frame<'a>(&'a self, frame: &mut WriteVec<'a>) -> Result<(), Fault>;
 
-    /// Lets go of what the last [`Transmit::fill`] took: it has been sent.
+    /// Lets go of what the last [`Transmit::gather`] took: it has been sent.
     ///
     /// Not called if sending failed; what was taken is then let go of by dropping `self`, or by
     /// [`Role::closed`].

@@ -7,7 +7,7 @@
 //!
 //! Whoever wants a connection to end marks it as closing and leaves; the session's work item then
 //! takes it down, in one order: shut the transport down, join both threads, let go of the
-//! transport, [`Role::closed`], [`Role::reset`]. So there is one place where the threads end, and
+//! transport, let go of what was to be sent, [`Role::closed`], [`Role::reset`]. So there is one place where the threads end, and
 //! they may themselves be the ones who asked for it.
 
 use core::mem;
@@ -41,7 +41,11 @@ use usbip_kernel::{
 use crate::{
     rx::Rx,
     transport::Carrier,
-    tx::Tx,
+    tx::{
+        Outlet,
+        Sending,
+        Tx, //
+    },
     usbip_dbg,
     Fault,
     Receive,
@@ -156,6 +160,8 @@ pub struct Session<R: Role> {
     /// Notified when a connection has been taken down.
     #[pin]
     closed: CondVar,
+    #[pin]
+    outlet: Outlet,
     log: RateLimit,
     events: QueueHandle,
     #[pin]
@@ -178,6 +184,7 @@ impl<R: Role> Session<R> {
                 role <- role,
                 link <- new_mutex!(Link::Idle, "Session::link"),
                 closed <- new_condvar!("Session::closed"),
+                outlet <- Outlet::new(),
                 log: RateLimit::new(),
                 events,
                 work <- new_work!("Session::work"),
@@ -213,7 +220,7 @@ impl<R: Role> Session<R> {
     ) -> Result<(), ConnectError> {
         // Threads are expensive to make in vain: a tool may ask for a busy port many times.
         self.link.lock().admits()?;
-        let connection = self
+        let (connection, sending) = self
             .prepare(transport, rx, tx)
             .map_err(|_| ConnectError::NoThread)?;
 
@@ -225,6 +232,7 @@ impl<R: Role> Session<R> {
             return Err(refused);
         }
         commit();
+        self.outlet.open(sending);
         connection.rx.start();
         connection.tx.start();
         *link = Link::Connected(connection);
@@ -238,10 +246,10 @@ impl<R: Role> Session<R> {
         transport: Carrier,
         rx: impl Receive,
         tx: impl Transmit,
-    ) -> Result<Connection> {
+    ) -> Result<(Connection, Sending)> {
         let mut rx = Rx::new(rx)?;
-        let tx = Tx::new(tx);
-        Ok(Connection {
+        let sending = Sending::new(Tx::new(tx, transport.clone()))?;
+        let connection = Connection {
             rx: Kthread::create(R::RX, {
                 let session = self.clone();
                 let transport = transport.clone();
@@ -254,16 +262,24 @@ impl<R: Role> Session<R> {
             })?,
             tx: Kthread::create(R::TX, {
                 let session = self.clone();
-                let transport = transport.clone();
                 move |stop| {
                     let _noio = NoIo::enter();
-                    if let Some(fault) = tx.run(&*transport, session.role.output(), stop) {
+                    if let Some(fault) = session.outlet.run(session.role.output(), stop) {
                         session.disconnect(fault);
                     }
                 }
             })?,
             transport,
-        })
+        };
+        Ok((connection, sending))
+    }
+
+    /// Sends what is queued right now, as far as the peer takes it at once; the tx thread does the
+    /// rest, or all of it if it is at work. Sleeps, but for moments only.
+    pub fn send_now(&self) {
+        if !self.outlet.try_send() {
+            self.role.output().raise();
+        }
     }
 
     /// Lets the connection end, because of `fault`; says whether there was one.
@@ -340,6 +356,7 @@ impl<R: Role> Session<R> {
 
         connection.transport.shut_down();
         drop(connection);
+        self.outlet.close();
         self.role.closed();
         let next = match self.role.reset() {
             Ok(()) => Link::Idle,

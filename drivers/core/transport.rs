@@ -84,6 +84,15 @@ pub fn fault_at_end(machine: &dyn Machine) -> Fault {
     }
 }
 
+/// What [`Transport::send`] does when the peer does not take all of it at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// It leaves the rest.
+    None,
+    /// It waits, for the stall timeout.
+    Stall,
+}
+
 /// A byte stream to the peer, with one receiving and one sending thread.
 ///
 /// All methods may sleep. Dropping a transport gives its file back and does *not* shut the stream
@@ -95,13 +104,14 @@ pub trait Transport: Send + Sync {
     /// Returns why; `None` if it was told to stop.
     fn receive(&self, machine: &mut dyn Machine, stop: &ShouldStop) -> Option<Fault>;
 
-    /// Sends the whole of `frame`.
+    /// Sends `frame` without its first `skip` bytes; gives how many bytes were sent. Unless there is
+    /// it is not to wait, those are all. Only one thread at a time may do so.
     ///
     /// # Errors
     ///
     /// [`Fault::Transport`] with the error of the socket, [`Fault::Stalled`] if the peer took
     /// nothing for the stall timeout.
-    fn send(&self, frame: &WriteVec<'_>) -> Result<(), Fault>;
+    fn send(&self, frame: &WriteVec<'_>, skip: usize, wait: Wait) -> Result<usize, Fault>;
 
     /// Ends the stream in both directions and wakes the receiver and the sender.
     ///
@@ -204,8 +214,12 @@ impl Transport for KernelSocket {
         None
     }
 
-    fn send(&self, frame: &WriteVec<'_>) -> Result<(), Fault> {
-        self.socket.send(frame).map_err(|error| {
+    fn send(&self, frame: &WriteVec<'_>, skip: usize, wait: Wait) -> Result<usize, Fault> {
+        let sent = match wait {
+            Wait::None => self.socket.send_some(frame, skip),
+            Wait::Stall => self.socket.send(frame, skip),
+        };
+        sent.map_err(|error| {
             if error == EAGAIN {
                 Fault::Stalled
             } else {

@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sending thread of a connection: all that is queued goes out in as few calls as possible.
+//! The sending half of a connection: all that is queued goes out in as few calls as possible.
+//!
+//! There is a thread that does it. Whoever has queued something, and may sleep for moments, can do
+//! it himself instead, which saves waking the thread ([`Outlet::try_send`]). A mutex says whose turn
+//! it is; who does not get it leaves the work to the thread.
+
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::Mutex, //
+};
 
 use usbip_kernel::{
     iovec::IoVecs,
@@ -10,40 +20,159 @@ use usbip_kernel::{
 
 use crate::{
     role::Fill,
-    transport::Transport,
+    transport::{
+        Carrier,
+        Wait, //
+    },
     usbip_dbg,
     Fault,
     Transmit, //
 };
 
+/// How far one call of [`Pump::step`] came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Nothing is queued any more: all of it is on its way.
+    Done,
+    /// A frame is on its way, or a part of it, and more is to be sent.
+    More,
+}
+
+/// What sends, whatever it is that it sends.
+trait Pump: Send {
+    /// Sends what is queued, or the rest of what the last call could not send.
+    fn step(&mut self, wait: Wait) -> Result<Step, Fault>;
+}
+
 /// The sending half of a connection, made before its thread.
 pub(crate) struct Tx<T> {
     source: T,
+    transport: Carrier,
     parts: IoVecs,
+    /// What the source gathered, and how many bytes of it have been sent; nothing if it has no frame.
+    frame: Option<(Fill, usize)>,
 }
 
 impl<T: Transmit> Tx<T> {
-    pub(crate) fn new(source: T) -> Self {
+    pub(crate) fn new(source: T, transport: Carrier) -> Self {
         Self {
             source,
+            transport,
             parts: IoVecs::new(),
+            frame: None,
+        }
+    }
+}
+
+impl<T: Transmit> Pump for Tx<T> {
+    fn step(&mut self, wait: Wait) -> Result<Step, Fault> {
+        let (fill, before) = match self.frame {
+            Some(frame) => frame,
+            None => (self.source.gather()?, 0),
+        };
+        if fill == Fill::Empty {
+            return Ok(Step::Done);
+        }
+        let mut frame = self.parts.write();
+        self.source.frame(&mut frame)?;
+        let now = self.transport.send(&frame, before, wait)?;
+        usbip_dbg!(Xmit, "sent {} bytes\n", now);
+        let sent = before.saturating_add(now);
+        if sent < frame.len_bytes() {
+            self.frame = Some((fill, sent));
+            return Ok(Step::More);
+        }
+        self.frame = None;
+        self.source.sent()?;
+        Ok(match fill {
+            Fill::Part => Step::More,
+            _ => Step::Done,
+        })
+    }
+}
+
+/// The sending half of a connection that has not begun.
+pub(crate) struct Sending(KBox<dyn Pump>);
+
+impl Sending {
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(tx: Tx<impl Transmit>) -> Result<Self> {
+        let pump: KBox<dyn Pump> = KBox::new(tx, GFP_KERNEL)?;
+        Ok(Self(pump))
+    }
+}
+
+/// Where the sending half of a session's connection is, as long as there is one.
+#[pin_data]
+pub(crate) struct Outlet {
+    #[pin]
+    state: Mutex<State>,
+}
+
+struct State {
+    pump: Option<KBox<dyn Pump>>,
+    /// Why sending failed, for the thread to report.
+    fault: Option<Fault>,
+}
+
+impl Outlet {
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            state <- new_mutex!(
+                State {
+                    pump: None,
+                    fault: None,
+                },
+                "Outlet::state"
+            ),
+        })
+    }
+
+    /// A connection begins: this is its sending half.
+    pub(crate) fn open(&self, sending: Sending) {
+        *self.state.lock() = State {
+            pump: Some(sending.0),
+            fault: None,
+        };
+    }
+
+    /// The connection is over, and its thread has ended: lets go of all that was to be sent.
+    pub(crate) fn close(&self) {
+        let pump = self.state.lock().pump.take();
+        drop(pump);
+    }
+
+    /// Sends what is queued, without waiting for the peer. Says whether that is all; else the thread
+    /// has to see to it. Sleeps, but for moments only.
+    pub(crate) fn try_send(&self) -> bool {
+        let Some(mut state) = self.state.try_lock() else {
+            return false;
+        };
+        if state.fault.is_some() {
+            return false;
+        }
+        match state.pump.as_mut().map(|pump| pump.step(Wait::None)) {
+            None | Some(Ok(Step::Done)) => true,
+            Some(Ok(Step::More)) => false,
+            Some(Err(fault)) => {
+                state.fault = Some(fault);
+                false
+            }
         }
     }
 
-    /// Sends what is queued, and waits for `output` when nothing is, until the connection ends or
-    /// the thread is told to stop.
+    /// What the thread does: sends what is queued, and waits for `output` when nothing is, until the
+    /// connection ends or the thread is told to stop.
     ///
     /// Returns why; `None` if it was told to stop.
-    pub(crate) fn run(
-        mut self,
-        transport: &dyn Transport,
-        output: &Signal,
-        stop: &ShouldStop,
-    ) -> Option<Fault> {
+    pub(crate) fn run(&self, output: &Signal, stop: &ShouldStop) -> Option<Fault> {
         while !stop.get() {
-            match self.step(transport) {
-                Ok(Fill::Frame) => {}
-                Ok(Fill::Empty) => {
+            match self.step() {
+                Ok(Step::More) => {}
+                // Whatever is queued from now on raises the signal.
+                Ok(Step::Done) => {
                     if !output.wait(stop) {
                         break;
                     }
@@ -54,14 +183,14 @@ impl<T: Transmit> Tx<T> {
         None
     }
 
-    fn step(&mut self, transport: &dyn Transport) -> Result<Fill, Fault> {
-        let mut frame = self.parts.write();
-        if self.source.fill(&mut frame)? == Fill::Empty {
-            return Ok(Fill::Empty);
+    fn step(&self) -> Result<Step, Fault> {
+        let mut state = self.state.lock();
+        if let Some(fault) = state.fault {
+            return Err(fault);
         }
-        transport.send(&frame)?;
-        usbip_dbg!(Xmit, "sent {} bytes\n", frame.len_bytes());
-        self.source.sent()?;
-        Ok(Fill::Frame)
+        match &mut state.pump {
+            Some(pump) => pump.step(Wait::Stall),
+            None => Ok(Step::Done),
+        }
     }
 }

@@ -81,39 +81,6 @@ impl Outgoing {
         }
     }
 
-    /// Chooses what is sent next, and writes its headers.
-    fn collect(&mut self) -> Result<Fill, Fault> {
-        if self.backlog.is_empty() {
-            self.backlog = self.wire.take_output();
-        }
-        self.headers.clear();
-        let mut answers = 0_usize;
-        let mut data = 0_usize;
-        while answers < MAX_ANSWERS && data < ENOUGH_DATA {
-            let Some(urb) = self.backlog.pop() else { break };
-            self.report(&urb);
-            usbip_dbg!(
-                Tx,
-                "answer {}, status {}, {} bytes\n",
-                urb.context().seqnum().get(),
-                urb.status().get(),
-                urb.actual_length()
-            );
-            self.encode(&urb).map_err(|_| Fault::NoMemory)?;
-            answers = answers.saturating_add(1);
-            if sends_data(&urb) {
-                data = data.saturating_add(urb.actual_length());
-            }
-            let packets = usize::from(urb.packet_count());
-            data = data.saturating_add(packets.saturating_mul(ISO_DESC_LEN));
-            self.sending.push(urb);
-        }
-        Ok(match answers {
-            0 => Fill::Empty,
-            _ => Fill::Frame,
-        })
-    }
-
     /// Writes the header and the packet descriptors of an answer.
     fn encode(&mut self, urb: &Urb<Completed, Request>) -> Result {
         self.headers
@@ -166,18 +133,47 @@ fn sends_data(urb: &Urb<Completed, Request>) -> bool {
 }
 
 impl Transmit for Outgoing {
-    fn fill<'a>(&'a mut self, frame: &mut WriteVec<'a>) -> Result<Fill, Fault> {
-        if self.collect()? == Fill::Empty {
-            return Ok(Fill::Empty);
+    fn gather(&mut self) -> Result<Fill, Fault> {
+        if self.backlog.is_empty() {
+            self.backlog = self.wire.take_output();
         }
+        self.headers.clear();
+        let mut answers = 0_usize;
+        let mut data = 0_usize;
+        while answers < MAX_ANSWERS && data < ENOUGH_DATA {
+            let Some(urb) = self.backlog.pop() else { break };
+            self.report(&urb);
+            usbip_dbg!(
+                Tx,
+                "answer {}, status {}, {} bytes\n",
+                urb.context().seqnum().get(),
+                urb.status().get(),
+                urb.actual_length()
+            );
+            self.encode(&urb).map_err(|_| Fault::NoMemory)?;
+            answers = answers.saturating_add(1);
+            if sends_data(&urb) {
+                data = data.saturating_add(urb.actual_length());
+            }
+            let packets = usize::from(urb.packet_count());
+            data = data.saturating_add(packets.saturating_mul(ISO_DESC_LEN));
+            self.sending.push(urb);
+        }
+        Ok(match answers {
+            0 => Fill::Empty,
+            _ if self.backlog.is_empty() => Fill::All,
+            _ => Fill::Part,
+        })
+    }
+
+    fn frame<'a>(&'a self, frame: &mut WriteVec<'a>) -> Result<(), Fault> {
         // Headers that follow one another without data between them are one piece.
-        let this: &'a Self = self;
         let mut from = 0;
         let mut to = 0_usize;
-        for urb in this.sending.iter() {
+        for urb in self.sending.iter() {
             to = to.saturating_add(HEADER_LEN);
             if sends_data(&urb) {
-                let piece = this.headers.get(from..to).unwrap_or_default();
+                let piece = self.headers.get(from..to).unwrap_or_default();
                 frame.push(piece).map_err(|_| Fault::NoMemory)?;
                 urb.put_data(frame).map_err(|_| Fault::NoMemory)?;
                 from = to;
@@ -187,9 +183,8 @@ impl Transmit for Outgoing {
                 to = to.saturating_add(packets.saturating_mul(ISO_DESC_LEN));
             }
         }
-        let piece = this.headers.get(from..to).unwrap_or_default();
-        frame.push(piece).map_err(|_| Fault::NoMemory)?;
-        Ok(Fill::Frame)
+        let piece = self.headers.get(from..to).unwrap_or_default();
+        frame.push(piece).map_err(|_| Fault::NoMemory)
     }
 
     fn sent(&mut self) -> Result<(), Fault> {

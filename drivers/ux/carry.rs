@@ -22,6 +22,7 @@ use usbip_core::{
     Progress,
     Source,
     Transport, //
+    Wait,
 };
 use usbip_kernel::{
     iovec::{
@@ -88,10 +89,14 @@ impl Transport for Carried {
         })
     }
 
-    fn send(&self, frame: &WriteVec<'_>) -> Result<(), Fault> {
+    fn send(&self, frame: &WriteVec<'_>, skip: usize, wait: Wait) -> Result<usize, Fault> {
+        // A process takes it when it pleases, and all of it: whoever cannot wait need not begin.
+        if wait == Wait::None {
+            return Ok(0);
+        }
         self.used.store(true, Relaxed);
         match self.node.outbox().send(frame, stall_limit()) {
-            LoanEnd::Used => Ok(()),
+            LoanEnd::Used => Ok(frame.len_bytes().saturating_sub(skip)),
             LoanEnd::Ended => Err(Fault::Closed),
             LoanEnd::Stalled => Err(Fault::Stalled),
         }

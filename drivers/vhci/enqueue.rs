@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Taking URBs over from usbcore. Any context, so it must never sleep.
+//! Taking URBs over from usbcore. Any context, so it must never sleep, unless the URB says that it may.
 
 use kernel::{
     prelude::*,
     sync::aref::ARef, //
 };
 
-use usbip_core::usbip_dbg;
+use usbip_core::{
+    usbip_dbg,
+    Session, //
+};
 use usbip_hcd::{
     NewUrb,
     Outcome, //
@@ -30,8 +33,10 @@ use crate::{
     requests, //
 };
 
-/// Takes an URB for the device on `port`.
-pub(crate) fn enqueue<'a>(port: &Port, urb: NewUrb<'a>) -> Outcome<'a> {
+/// Takes an URB for the device on a port.
+pub(crate) fn enqueue<'a>(session: &Session<Port>, urb: NewUrb<'a>) -> Outcome<'a> {
+    let port = session.role();
+    let may_sleep = urb.may_sleep();
     let Some(pending) = pending(&urb) else {
         return urb.refuse(EINVAL);
     };
@@ -72,6 +77,7 @@ pub(crate) fn enqueue<'a>(port: &Port, urb: NewUrb<'a>) -> Outcome<'a> {
         inner = port.lock();
     }
 
+    let is_alone = inner.requests.is_alone();
     let seqnum = inner.requests.next();
     let (urb, outcome) = match urb.link(&inner, seqnum.get()) {
         Ok(linked) => linked,
@@ -86,7 +92,13 @@ pub(crate) fn enqueue<'a>(port: &Port, urb: NewUrb<'a>) -> Outcome<'a> {
     drop(inner);
     drop(storage);
     usbip_dbg!(Urb, "enqueued as {}\n", seqnum.get());
-    port.wake();
+    // Where one transfer waits for the other, to wake a thread for each would take longer than to send it. Where
+    // there are many, the thread takes several at a time.
+    if is_alone && may_sleep {
+        session.send_now();
+    } else {
+        port.wake();
+    }
     outcome
 }
 

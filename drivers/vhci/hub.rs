@@ -76,10 +76,10 @@ impl Hub {
         self.ports.get(usize::from(port))
     }
 
-    /// The port of an URB, as usbcore counts them: from 1.
-    fn port(&self, number: Option<u8>) -> Option<&Port> {
+    /// The session of the port of an URB, as usbcore counts them: from 1.
+    fn numbered(&self, number: Option<u8>) -> Option<&Session<Port>> {
         let session = self.session(number?.checked_sub(1)?)?;
-        Some(session.role())
+        Some(session)
     }
 
     /// Ends all sessions, and refuses further ones.
@@ -96,15 +96,15 @@ impl RootHub for Hub {
 
     fn enqueue<'a>(&self, urb: NewUrb<'a>) -> Outcome<'a> {
         // A device behind a hub that is itself imported has no number of its own in the protocol.
-        match self.port(urb.port()) {
-            Some(port) => enqueue::enqueue(port, urb),
+        match self.numbered(urb.port()) {
+            Some(session) => enqueue::enqueue(session, urb),
             None => urb.refuse(ENODEV),
         }
     }
 
     fn dequeue(&self, urb: Unlinking<'_>) -> Result {
-        match self.port(urb.port()) {
-            Some(port) => dequeue::dequeue(port, urb),
+        match self.numbered(urb.port()) {
+            Some(session) => dequeue::dequeue(session.role(), urb),
             None => Err(urb.not_queued()),
         }
     }

@@ -129,6 +129,8 @@ pub(crate) struct Requests {
     receiving: Option<Receiving>,
     /// How long usbcore has waited for the transfers in the table that it gives up.
     waits: Waits,
+    /// How many transfers have been entered since there was none.
+    burst: usize,
 }
 
 impl Requests {
@@ -141,6 +143,7 @@ impl Requests {
             reserved: 0,
             receiving: None,
             waits: Waits::new(),
+            burst: 0,
         }
     }
 
@@ -168,6 +171,13 @@ impl Requests {
     pub(crate) fn release(&mut self) -> Storage {
         self.reserved = 0;
         self.map.grow(KVec::new())
+    }
+
+    /// Whether the next transfer will be on its own: none waits, and the one before came on its own, too.
+    ///
+    /// Where several are made at a time, the first of them finds none, but is not alone for long.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.map.is_empty() && self.burst <= 1
     }
 
     /// The number of the next request.
@@ -204,8 +214,12 @@ impl Requests {
             early: None,
             wanted: None,
         };
+        if self.map.is_empty() {
+            self.burst = 0;
+        }
         match self.map.insert(seqnum, Entry::Submit(submission)) {
             Ok(()) => {
+                self.burst = self.burst.saturating_add(1);
                 self.newest = seqnum;
                 self.reserved = self.reserved.saturating_add(1);
                 Ok(())

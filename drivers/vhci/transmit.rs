@@ -23,6 +23,7 @@ use usbip_hcd::{
 };
 use usbip_kernel::{
     iovec::WriteVec,
+    mem::NoIo,
     trace, //
 };
 use usbip_proto::{
@@ -85,8 +86,10 @@ pub(crate) struct Transmitter {
 
 /// What came of a look at the line.
 enum Gathered {
-    /// All that there was, or that fits.
-    Done,
+    /// All that there was.
+    All,
+    /// As much as fits.
+    Part,
     /// The first request alone needs a buffer of that size.
     Needs(usize),
 }
@@ -108,9 +111,16 @@ impl Transmitter {
     }
 
     /// Takes requests from the line into the buffers.
-    fn gather(&mut self) -> Gathered {
-        let session = self.session.clone();
+    fn take(&mut self) -> Gathered {
+        let Self {
+            session,
+            small,
+            parts,
+            sending,
+            ..
+        } = self;
         let mut inner = session.role().lock();
+        let mut gathered = Gathered::All;
         let devid = inner.attachment.map_or(DevId::default(), |a| a.devid);
         let mut data = 0_usize;
         // The bytes of the buffer that are not in a part yet.
@@ -121,10 +131,11 @@ impl Transmitter {
                 break;
             };
             let needs = small_len(entry);
-            if needs > self.small.capacity().saturating_sub(self.small.len()) {
-                if self.small.is_empty() {
+            if needs > small.capacity().saturating_sub(small.len()) {
+                if small.is_empty() {
                     return Gathered::Needs(needs);
                 }
+                gathered = Gathered::Part;
                 break;
             }
             let mut with_data = 0;
@@ -132,8 +143,9 @@ impl Transmitter {
                 Entry::Submit(submission) => {
                     with_data = data_len(submission);
                     if with_data > 0
-                        && (data >= ENOUGH || self.sending.len() == self.sending.capacity())
+                        && (data >= ENOUGH || sending.len() == sending.capacity())
                     {
+                        gathered = Gathered::Part;
                         break;
                     }
                     if let Some(urb) = submission.urb() {
@@ -147,9 +159,9 @@ impl Transmitter {
                             command.length,
                         );
                         usbip_dbg!(Tx, "{:?}\n", command);
-                        append(&mut self.small, &command.encode());
+                        append(small, &command.encode());
                         if with_data == 0 {
-                            append_packets(&mut self.small, urb.packets());
+                            append_packets(small, urb.packets());
                         }
                     }
                 }
@@ -160,7 +172,7 @@ impl Transmitter {
                         target: unlink.target,
                     };
                     usbip_dbg!(Tx, "{:?}\n", command);
-                    append(&mut self.small, &command.encode());
+                    append(small, &command.encode());
                 }
             }
             let urb = inner.requests.send(seqnum, with_data > 0);
@@ -169,22 +181,18 @@ impl Transmitter {
                 continue;
             };
             // Header, data, and then the descriptors, if there are any.
-            append_packets(&mut self.small, urb.packets());
-            self.part(Part::Small(run.saturating_add(HEADER_LEN)));
-            self.part(Part::Data);
+            append_packets(small, urb.packets());
+            hold(parts, Part::Small(run.saturating_add(HEADER_LEN)));
+            hold(parts, Part::Data);
             run = needs.saturating_sub(HEADER_LEN);
             data = data.saturating_add(with_data);
-            hold(&mut self.sending, (seqnum, urb));
+            hold(sending, (seqnum, urb));
         }
         drop(inner);
         if run > 0 {
-            self.part(Part::Small(run));
+            hold(parts, Part::Small(run));
         }
-        Gathered::Done
-    }
-
-    fn part(&mut self, part: Part) {
-        hold(&mut self.parts, part);
+        gathered
     }
 
     /// Puts the URBs back whose data have been sent, and gives back those that are answered already.
@@ -192,8 +200,7 @@ impl Transmitter {
         if self.sending.is_empty() {
             return;
         }
-        let session = self.session.clone();
-        let mut inner = session.role().lock();
+        let mut inner = self.session.role().lock();
         let devid = inner.attachment.map_or(0, |a| a.devid.get());
         for (seqnum, urb) in self.sending.drain_all() {
             let (urb, status) = match inner.requests.put_back(seqnum, urb) {
@@ -215,21 +222,32 @@ impl Transmitter {
 }
 
 impl Transmit for Transmitter {
-    fn fill<'a>(&'a mut self, frame: &mut WriteVec<'a>) -> Result<Fill, Fault> {
+    fn gather(&mut self) -> Result<Fill, Fault> {
         self.small.clear();
         self.parts.clear();
-        while let Gathered::Needs(len) = self.gather() {
-            self.small
-                .reserve(len, GFP_KERNEL)
-                .map_err(|_| Fault::NoMemory)?;
-        }
-        if self.parts.is_empty() {
-            return Ok(Fill::Empty);
-        }
-        let this: &'a Self = self;
-        let mut small: &'a [u8] = &this.small;
-        let mut sending = this.sending.iter();
-        for part in &this.parts {
+        let more = loop {
+            match self.take() {
+                Gathered::All => break Fill::All,
+                Gathered::Part => break Fill::Part,
+                Gathered::Needs(len) => {
+                    let _no_io = NoIo::enter();
+                    self.small
+                        .reserve(len, GFP_KERNEL)
+                        .map_err(|_| Fault::NoMemory)?;
+                }
+            }
+        };
+        Ok(if self.parts.is_empty() {
+            Fill::Empty
+        } else {
+            more
+        })
+    }
+
+    fn frame<'a>(&'a self, frame: &mut WriteVec<'a>) -> Result<(), Fault> {
+        let mut small: &'a [u8] = &self.small;
+        let mut sending = self.sending.iter();
+        for part in &self.parts {
             match part {
                 Part::Small(len) => {
                     let (now, later) = small.split_at_checked(*len).unwrap_or((small, &[]));
@@ -243,7 +261,7 @@ impl Transmit for Transmitter {
                 }
             }
         }
-        Ok(Fill::Frame)
+        Ok(())
     }
 
     fn sent(&mut self) -> Result<(), Fault> {

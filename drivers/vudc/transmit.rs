@@ -83,39 +83,6 @@ impl Outgoing {
         }
     }
 
-    /// Chooses what is sent next, and writes its headers.
-    fn collect(&mut self) -> Result<Fill, Fault> {
-        if self.backlog.is_empty() {
-            self.advance();
-            self.backlog = self.engine.take_output();
-        }
-        self.headers.clear();
-        let mut answers = 0_usize;
-        let mut data = 0_usize;
-        while answers < MAX_ANSWERS && data < ENOUGH_DATA {
-            let Some(urb) = self.backlog.pop() else { break };
-            self.report(&urb);
-            usbip_dbg!(
-                Tx,
-                "answer {}, status {}, {} bytes\n",
-                urb.seqnum().get(),
-                urb.status().get(),
-                urb.moved()
-            );
-            urb.encode(&mut self.headers).map_err(|_| Fault::NoMemory)?;
-            answers = answers.saturating_add(1);
-            if urb.sends_data() {
-                data = data.saturating_add(urb.moved());
-            }
-            self.sending.push(urb);
-        }
-        self.sending.arrange();
-        Ok(match answers {
-            0 => Fill::Empty,
-            _ => Fill::Frame,
-        })
-    }
-
     /// Traces an answer, and says what users look for in the log, unless there is too much of it.
     fn report(&self, urb: &Urb) {
         let status = urb.status();
@@ -143,27 +110,55 @@ impl Outgoing {
 }
 
 impl Transmit for Outgoing {
-    fn fill<'a>(&'a mut self, frame: &mut WriteVec<'a>) -> Result<Fill, Fault> {
-        if self.collect()? == Fill::Empty {
-            return Ok(Fill::Empty);
+    fn gather(&mut self) -> Result<Fill, Fault> {
+        if self.backlog.is_empty() {
+            self.advance();
+            self.backlog = self.engine.take_output();
         }
+        self.headers.clear();
+        let mut answers = 0_usize;
+        let mut data = 0_usize;
+        while answers < MAX_ANSWERS && data < ENOUGH_DATA {
+            let Some(urb) = self.backlog.pop() else { break };
+            self.report(&urb);
+            usbip_dbg!(
+                Tx,
+                "answer {}, status {}, {} bytes\n",
+                urb.seqnum().get(),
+                urb.status().get(),
+                urb.moved()
+            );
+            urb.encode(&mut self.headers).map_err(|_| Fault::NoMemory)?;
+            answers = answers.saturating_add(1);
+            if urb.sends_data() {
+                data = data.saturating_add(urb.moved());
+            }
+            self.sending.push(urb);
+        }
+        self.sending.arrange();
+        Ok(match answers {
+            0 => Fill::Empty,
+            // What could not move before may be able to, now that something has ended.
+            _ => Fill::Part,
+        })
+    }
+
+    fn frame<'a>(&'a self, frame: &mut WriteVec<'a>) -> Result<(), Fault> {
         // Headers that follow one another without data between them are one piece.
-        let this: &'a Self = self;
         let mut from = 0;
         let mut to = 0_usize;
-        for urb in this.sending.iter() {
+        for urb in self.sending.iter() {
             to = to.saturating_add(HEADER_LEN);
             if urb.sends_data() {
-                let piece = this.headers.get(from..to).unwrap_or_default();
+                let piece = self.headers.get(from..to).unwrap_or_default();
                 frame.push(piece).map_err(|_| Fault::NoMemory)?;
                 urb.put_data(frame).map_err(|_| Fault::NoMemory)?;
                 from = to;
             }
             to = to.saturating_add(urb.descriptor_bytes());
         }
-        let piece = this.headers.get(from..to).unwrap_or_default();
-        frame.push(piece).map_err(|_| Fault::NoMemory)?;
-        Ok(Fill::Frame)
+        let piece = self.headers.get(from..to).unwrap_or_default();
+        frame.push(piece).map_err(|_| Fault::NoMemory)
     }
 
     fn sent(&mut self) -> Result<(), Fault> {

@@ -73,7 +73,7 @@ pub trait RootHub: Send + Sync + 'static {
     /// What the root hubs call themselves.
     const PRODUCT: &'static CStr;
 
-    /// Takes an URB over, or refuses it. Any context.
+    /// Takes an URB over, or refuses it. Any context; see [`NewUrb::may_sleep`].
     fn enqueue<'a>(&self, urb: NewUrb<'a>) -> Outcome<'a>;
 
     /// Begins to give an URB up. Any context.
@@ -191,12 +191,12 @@ impl<T: RootHub> Ops<T> {
     unsafe extern "C" fn urb_enqueue(
         hcd: *mut bindings::usb_hcd,
         urb: *mut kernel::bindings::urb,
-        _flags: gfp_t,
+        flags: gfp_t,
     ) -> c_int {
         // SAFETY: This is a callback for `hcd`.
         let hub = unsafe { Self::hub(hcd) };
         // SAFETY: usbcore passes a valid URB, which is the driver's until this returns.
-        let urb = match unsafe { NewUrb::from_raw(NonNull::new_unchecked(urb)) } {
+        let urb = match unsafe { NewUrb::from_raw(NonNull::new_unchecked(urb), flags) } {
             Ok(urb) => urb,
             Err(error) => return error.to_errno(),
         };

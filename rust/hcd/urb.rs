@@ -13,7 +13,10 @@ use core::{
 };
 
 use kernel::{
-    bindings::urb,
+    bindings::{
+        gfp_t,
+        urb, //
+    },
     error::to_result,
     ffi::c_int,
     prelude::*, //
@@ -44,9 +47,10 @@ type Brand<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
 ///
 /// # Invariants
 ///
-/// usbcore is in `urb_enqueue` for the URB, which is not linked to its endpoint.
+/// usbcore is in `urb_enqueue` for the URB, with `flags`, and the URB is not linked to its endpoint.
 pub struct NewUrb<'a> {
     urb: NonNull<urb>,
+    flags: gfp_t,
     _call: Brand<'a>,
 }
 
@@ -65,12 +69,12 @@ impl Outcome<'_> {
 impl<'a> NewUrb<'a> {
     /// # Safety
     ///
-    /// usbcore must be in `urb_enqueue` for `urb`, and `'a` must be that call's own lifetime.
+    /// usbcore must be in `urb_enqueue` for `urb` and with `flags`, and `'a` must be that call's own lifetime.
     ///
     /// # Errors
     ///
     /// `EINVAL` if the URB lacks a buffer, or its status if it is no longer wanted.
-    pub(crate) unsafe fn from_raw(urb: NonNull<urb>) -> Result<Self> {
+    pub(crate) unsafe fn from_raw(urb: NonNull<urb>, flags: gfp_t) -> Result<Self> {
         // SAFETY: By this function's requirements.
         let status = unsafe { (*urb.as_ptr()).status };
         if status != Status::INPROGRESS.get() {
@@ -84,8 +88,15 @@ impl<'a> NewUrb<'a> {
         // INVARIANT: By this function's requirements; usbcore links nothing itself.
         Ok(Self {
             urb,
+            flags,
             _call: PhantomData,
         })
+    }
+
+    /// Whether this may sleep: whoever submits an URB says so by the flags for the memory that it takes.
+    #[doc(alias = "gfpflags_allow_blocking")]
+    pub fn may_sleep(&self) -> bool {
+        self.flags & (1 << kernel::bindings::___GFP_DIRECT_RECLAIM_BIT) != 0
     }
 
     /// Refuses the URB.

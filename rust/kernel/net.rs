@@ -157,22 +157,34 @@ impl Socket {
         Ok(usize::try_from(got)?)
     }
 
-    /// Sends all of it. May sleep.
+    /// Sends all of it but the first `skip` bytes; gives how many that were. May sleep.
     ///
     /// # Errors
     ///
     /// As [`receive`](Self::receive), with its own timeout, which starts anew with every bit of
     /// progress. How much was sent is then unknown, so that the stream is at its end.
-    pub fn send(&self, from: &WriteVec<'_>) -> Result {
+    pub fn send(&self, from: &WriteVec<'_>, skip: usize) -> Result<usize> {
+        self.send_until(from, skip, 0)
+    }
+
+    /// As [`send`](Self::send), but does not wait for the other side to take it; gives how many bytes
+    /// were sent, which may be none. Sleeps for moments only.
+    #[doc(alias = "MSG_DONTWAIT")]
+    pub fn send_some(&self, from: &WriteVec<'_>, skip: usize) -> Result<usize> {
+        self.send_until(from, skip, bindings::MSG_DONTWAIT)
+    }
+
+    fn send_until(&self, from: &WriteVec<'_>, skip: usize, flags: c_uint) -> Result<usize> {
         let _no_io = NoIo::enter();
         let mut message = new_message();
-        message.msg_flags = bindings::MSG_NOSIGNAL;
+        message.msg_flags = bindings::MSG_NOSIGNAL | flags;
         let (parts, count, bytes) = from.as_raw();
         if bytes > MOST_BYTES {
             return Err(EMSGSIZE);
         }
+        let wanted = bytes.checked_sub(skip).ok_or(EINVAL)?;
         // SAFETY: `message` is a local. By the invariant of `WriteVec` the parts are valid for
-        // reads, and `from` is borrowed until this function ends.
+        // reads, and `from` is borrowed until this function ends. There are so many bytes to skip.
         unsafe {
             bindings::iov_iter_kvec(
                 &mut message.msg_iter,
@@ -180,20 +192,26 @@ impl Socket {
                 parts,
                 count_of(count)?,
                 bytes,
-            )
+            );
+            if skip > 0 {
+                bindings::iov_iter_advance(&mut message.msg_iter, skip);
+            }
         };
-        let mut left = bytes;
+        let mut left = wanted;
         while left > 0 {
             // SAFETY: By the invariant the socket is alive. The iterator in `message` knows how far
             // it is.
             let sent = unsafe { bindings::sock_sendmsg(self.socket.as_ptr(), &mut message) };
+            if flags != 0 && sent == EAGAIN.to_errno() {
+                break;
+            }
             to_result(sent)?;
             match usize::try_from(sent)? {
                 0 => return Err(EIO),
                 sent => left = left.checked_sub(sent).ok_or(EIO)?,
             }
         }
-        Ok(())
+        Ok(wanted.saturating_sub(left))
     }
 
     /// Ends both directions: who waits in [`receive`](Self::receive) or [`send`](Self::send)
