@@ -40,6 +40,7 @@ pub enum Class {
 }
 
 /// Whether messages of `class` are wanted.
+#[inline]
 pub fn enabled(class: Class) -> bool {
     params::DEBUG_FLAG.get() & (1_u64 << (class as u32)) != 0
 }

@@ -170,12 +170,14 @@ impl Receiver {
 
     /// Ends the transfer of an early answer, if its data have been sent meanwhile, or leaves the answer to the
     /// sending thread.
-    fn finish_early(&self, seqnum: Seqnum, early: Early) {
+    fn finish_early(&self, seqnum: Seqnum, early: Early) -> Result<(), Fault> {
+        let early = KBox::new(early, GFP_KERNEL).map_err(|_| Fault::NoMemory)?;
         let mut inner = self.port().lock();
         if let Some((mut urb, early)) = inner.requests.keep(seqnum, early) {
             let status = apply_early(&mut urb, &early);
             self.end(inner, seqnum, urb, status);
         }
+        Ok(())
     }
 }
 
@@ -261,7 +263,7 @@ impl Sink for Receiver {
                 let status = answer.finish(&mut urb);
                 self.end(self.port().lock(), seqnum, urb, status);
             }
-            Current::Early { seqnum, early } => self.finish_early(seqnum, early),
+            Current::Early { seqnum, early } => self.finish_early(seqnum, early)?,
         }
         Ok(())
     }

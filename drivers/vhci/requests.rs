@@ -39,7 +39,7 @@ use usbip_proto::{
 pub(crate) type Storage = KVec<Slot<Entry>>;
 
 /// Slots of a table for a device that has little to do.
-const FEW: usize = 32;
+const FEW: usize = 16;
 
 /// The most slots of a table, so that it never is a piece of memory which the page allocator objects to.
 const MAX_SLOTS: usize = 16 << 10;
@@ -63,7 +63,7 @@ pub(crate) struct Submission {
     /// The number of the request to give it up.
     unlink: Option<Seqnum>,
     /// The answer, if it came before the data had left.
-    early: Option<Early>,
+    early: Option<KBox<Early>>,
     /// Since when usbcore has waited for it to end.
     wanted: Option<Since>,
 }
@@ -113,7 +113,7 @@ pub(crate) enum PutBack {
     /// It waits for its answer.
     Waiting,
     /// Its answer is there; it is out of the table.
-    Answered(Queued, Early),
+    Answered(Queued, KBox<Early>),
 }
 
 /// The requests of a port.
@@ -379,7 +379,11 @@ impl Requests {
 
     /// Keeps an answer to a transfer whose data are still being sent; if they have been sent meanwhile, the
     /// transfer is taken out.
-    pub(crate) fn keep(&mut self, seqnum: Seqnum, early: Early) -> Option<(Queued, Early)> {
+    pub(crate) fn keep(
+        &mut self,
+        seqnum: Seqnum,
+        early: KBox<Early>,
+    ) -> Option<(Queued, KBox<Early>)> {
         let Some(Entry::Submit(submission)) = self.map.get_mut(seqnum) else {
             return None;
         };

@@ -142,9 +142,7 @@ impl Transmitter {
             match entry {
                 Entry::Submit(submission) => {
                     with_data = data_len(submission);
-                    if with_data > 0
-                        && (data >= ENOUGH || sending.len() == sending.capacity())
-                    {
+                    if with_data > 0 && (data >= ENOUGH || sending.len() == sending.capacity()) {
                         gathered = Gathered::Part;
                         break;
                     }

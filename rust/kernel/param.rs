@@ -42,6 +42,7 @@ impl Param {
     }
 
     /// The value.
+    #[inline]
     pub fn get(&self) -> u64 {
         self.value.load(Relaxed)
     }

@@ -58,6 +58,8 @@ where
     S: DerefMut<Target = [Slot<T>]>,
 {
     slots: S,
+    /// The number of slots that are used: 0 or a power of two.
+    capacity: usize,
     len: usize,
     /// Where [`SeqMap::pop_any`] looks first.
     cursor: usize,
@@ -73,6 +75,7 @@ where
             slot.0 = None;
         }
         Self {
+            capacity: usable(storage.len()),
             slots: storage,
             len: 0,
             cursor: 0,
@@ -90,8 +93,8 @@ where
     }
 
     /// Returns the number of slots in use or free, 0 or a power of two.
-    pub fn capacity(&self) -> usize {
-        usable(self.slots.len())
+    pub const fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Returns how large a new storage must be for `additional` more entries; `None` if there is
@@ -246,6 +249,7 @@ fn usable(len: usize) -> usize {
 }
 
 /// The number of entries that slots have room for: three quarters, so that searches stay short.
+#[inline]
 fn room(capacity: usize) -> usize {
     capacity.saturating_sub(capacity / 4)
 }
@@ -259,16 +263,19 @@ fn slots_for(entries: usize) -> usize {
         .unwrap_or(usize::MAX)
 }
 
+#[inline]
 fn home(seqnum: Seqnum, capacity: usize) -> usize {
     let low = usize::try_from(seqnum.get()).unwrap_or(usize::MAX);
     low & capacity.saturating_sub(1)
 }
 
+#[inline]
 fn after(index: usize, capacity: usize) -> usize {
     index.wrapping_add(1) & capacity.saturating_sub(1)
 }
 
 /// How far `to` is behind `from`, going up and around.
+#[inline]
 fn distance(from: usize, to: usize, capacity: usize) -> usize {
     to.wrapping_sub(from) & capacity.saturating_sub(1)
 }
