@@ -49,8 +49,8 @@ pub use crate::{
         Machine,
         Progress,
         Source,
-        Transport, //
-        Wait,
+        Transport,
+        Wait, //
     },
 };
 

@@ -7,8 +7,8 @@
 //!
 //! Whoever wants a connection to end marks it as closing and leaves; the session's work item then
 //! takes it down, in one order: shut the transport down, join both threads, let go of the
-//! transport, let go of what was to be sent, [`Role::closed`], [`Role::reset`]. So there is one place where the threads end, and
-//! they may themselves be the ones who asked for it.
+//! transport and of what was to be sent, [`Role::closed`], [`Role::reset`]. So there is one place
+//! where the threads end, and they may themselves be the ones who asked for it.
 
 use core::mem;
 

@@ -104,8 +104,8 @@ pub trait Transport: Send + Sync {
     /// Returns why; `None` if it was told to stop.
     fn receive(&self, machine: &mut dyn Machine, stop: &ShouldStop) -> Option<Fault>;
 
-    /// Sends `frame` without its first `skip` bytes; gives how many bytes were sent. Unless there is
-    /// it is not to wait, those are all. Only one thread at a time may do so.
+    /// Sends `frame` without its first `skip` bytes, and gives how many bytes were sent: all of them,
+    /// unless it is not to wait. Only one thread at a time may do so.
     ///
     /// # Errors
     ///

@@ -21,8 +21,8 @@ use usbip_core::{
     Machine,
     Progress,
     Source,
-    Transport, //
-    Wait,
+    Transport,
+    Wait, //
 };
 use usbip_kernel::{
     iovec::{
