@@ -133,23 +133,34 @@ def pair_cases(path, name, head, place, common, modules, expect):
         yield Case(f"{place}/{server}-{client}/{name}", [TOP + "/scripts/vm-pair", *common, *sides, *jobs], expect, 2)
 
 
-class Slots:
-    """As many machines at a time as there are processors; a pair is two."""
+class Schedule:
+    """What is still to be run, and how many machines are free for it; a pair is two.
 
-    def __init__(self, count):
-        self._free = self._all = count
+    Pairs begin first: at the end there would be nothing left to run beside them.
+    """
+
+    def __init__(self, cases, machines):
+        self._waiting = sorted(cases, key=lambda case: -case.slots)
+        self._free = self.machines = max(machines, 1)
         self._condition = threading.Condition()
 
-    def take(self, count):
-        count = min(count, self._all)
-        with self._condition:
-            self._condition.wait_for(lambda: self._free >= count)
-            self._free -= count
-        return count
+    def _slots(self, case):
+        return min(case.slots, self.machines)
 
-    def give(self, count):
+    def next(self):
+        """The first one for which there is room, as soon as there is; None if all have begun."""
         with self._condition:
-            self._free += count
+            while self._waiting:
+                for index, case in enumerate(self._waiting):
+                    if self._slots(case) <= self._free:
+                        self._free -= self._slots(case)
+                        return self._waiting.pop(index)
+                self._condition.wait()
+        return None
+
+    def done(self, case):
+        with self._condition:
+            self._free += self._slots(case)
             self._condition.notify_all()
 
 
@@ -224,36 +235,38 @@ class Outcome:
         tally.add(self.good, len(self.failures) + own, *lines)
 
 
-def run_case(case, slots, logs, suffix=""):
-    taken = slots.take(case.slots)
-    try:
-        log = f"{logs}/{case.name}{suffix}.log"
-        return Outcome(case, *run_logged(case.command, log), log)
-    finally:
-        slots.give(taken)
+def run_case(case, logs, suffix=""):
+    log = f"{logs}/{case.name}{suffix}.log"
+    return Outcome(case, *run_logged(case.command, log), log)
 
 
-def run_beside_others(case, slots, tally, logs):
-    """Tells the outcome, or gives it back if the case deserves to be run alone."""
-    outcome = run_case(case, slots, logs)
-    if outcome.hurried:
-        print(f"# {case.name} failed beside others, log {outcome.log}: {'; '.join(outcome.failures) or outcome.status}", flush=True)
-        return outcome
-    outcome.tell(tally)
-    return None
+def run_beside_others(schedule, tally, logs):
+    """Runs what the schedule gives; gives back the outcomes of those that deserve to be run alone."""
+    again = []
+    while case := schedule.next():
+        try:
+            outcome = run_case(case, logs)
+        finally:
+            schedule.done(case)
+        if outcome.hurried:
+            what = "; ".join(outcome.failures) or f"status {outcome.status}"
+            print(f"# {case.name} failed beside others, log {outcome.log}: {what}", flush=True)
+            again.append(outcome)
+        else:
+            outcome.tell(tally)
+    return again
 
 
 def run_jobs(chosen, machines, tally, logs):
-    slots = Slots(max(machines, 1))
-    # A pair waits until everything else is done, and everything else waits for it: so pairs go together.
-    chosen = sorted(chosen, key=lambda case: -case.slots)
-    with concurrent.futures.ThreadPoolExecutor(max(machines, 1)) as pool:
-        again = list(filter(None, pool.map(lambda case: run_beside_others(case, slots, tally, logs), chosen)))
+    schedule = Schedule(chosen, machines)
+    with concurrent.futures.ThreadPoolExecutor(schedule.machines) as pool:
+        workers = [pool.submit(run_beside_others, schedule, tally, logs) for _ in range(schedule.machines)]
+        again = [outcome for worker in workers for outcome in worker.result()]
     for outcome in again:
-        if machines <= 1 or len(again) > MOST_RUN_AGAIN:
+        if schedule.machines == 1 or len(again) > MOST_RUN_AGAIN:
             outcome.tell(tally)
         else:
-            run_case(outcome.case, slots, logs, ".alone").tell(tally, ", alone: it failed beside others")
+            run_case(outcome.case, logs, ".alone").tell(tally, ", alone: it failed beside others")
 
 
 def run_unit_tests(tally, logs):
@@ -294,7 +307,9 @@ def main():
     parser.add_argument("--no-unit", action="store_true", help="only the jobs")
     parser.add_argument("--hostile", action="store_true", help="the jobs of tests/hostile, and nothing else")
     parser.add_argument("--only-unit", action="store_true", help="only the unit tests")
-    parser.add_argument("-j", type=int, default=os.cpu_count(), help="machines at a time (default %(default)s)")
+    # A machine waits for its timers as long as it computes.
+    several = os.cpu_count() + os.cpu_count() // 2
+    parser.add_argument("-j", type=int, default=several, help="machines at a time (here %(default)s)")
     parser.add_argument("pattern", nargs="*", help="regular expressions; a job's KERNEL/MODULES/NAME must contain one")
     options = parser.parse_args()
 
