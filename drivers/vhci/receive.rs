@@ -116,6 +116,7 @@ impl Receiver {
                 };
                 (Current::Early { seqnum, early }, plan.payload)
             }
+            Ok(Answered::Late(plan)) => (Current::Nothing, plan.payload.skipped()),
             Err(reason) => {
                 drop(inner);
                 pr_err!(
@@ -133,7 +134,10 @@ impl Receiver {
 
     fn unlinked(&mut self, reply: &RetUnlink) -> Result<Payload, Fault> {
         let mut inner = self.port().lock();
-        let urb = inner.requests.unlinked(reply.seqnum).map_err(Fault::Peer)?;
+        let urb = inner
+            .requests
+            .unlinked(reply.seqnum, reply.status)
+            .map_err(Fault::Peer)?;
         if let Some(mut urb) = urb {
             urb.set_result(0, 0, 0);
             self.end(inner, reply.seqnum, urb, reply.status.normalise());

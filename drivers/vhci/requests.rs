@@ -17,6 +17,7 @@ use kernel::{
 
 use usbip_hcd::Queued;
 use usbip_logic::{
+    late::Late,
     plan::{
         Pending,
         ReplyPlan, //
@@ -32,7 +33,8 @@ use usbip_logic::{
 };
 use usbip_proto::{
     IsoPacket,
-    Seqnum, //
+    Seqnum,
+    Status, //
 };
 
 /// The memory of the table.
@@ -106,6 +108,8 @@ pub(crate) enum Answered {
     Whole(Queued, ReplyPlan),
     /// A transfer whose data are still being sent.
     Early(ReplyPlan),
+    /// A transfer that has ended already, whose answer is to be skipped.
+    Late(ReplyPlan),
 }
 
 /// What [`Requests::put_back`] is to do with a transfer.
@@ -129,6 +133,8 @@ pub(crate) struct Requests {
     receiving: Option<Receiving>,
     /// How long usbcore has waited for the transfers in the table that it gives up.
     waits: Waits,
+    /// The transfers that ended because the peer had nothing to unlink: their answers may still be on their way.
+    late: Late,
     /// How many transfers have been entered since there was none.
     burst: usize,
 }
@@ -143,6 +149,7 @@ impl Requests {
             reserved: 0,
             receiving: None,
             waits: Waits::new(),
+            late: Late::new(),
             burst: 0,
         }
     }
@@ -153,6 +160,7 @@ impl Requests {
         self.line = self.newest;
         self.receiving = None;
         self.waits = Waits::new();
+        self.late = Late::new();
     }
 
     /// How much memory is needed for one more transfer, if there is too little.
@@ -331,7 +339,9 @@ impl Requests {
         plan: impl FnOnce(&Pending) -> Result<ReplyPlan, &'static str>,
     ) -> Result<Answered, &'static str> {
         let Some(Entry::Submit(submission)) = self.map.get(seqnum) else {
-            return Err("answer to a request that is not pending");
+            let pending = self.late.take(seqnum);
+            let pending = pending.ok_or("answer to a request that is not pending")?;
+            return plan(&pending).map(Answered::Late);
         };
         if !submission.sent {
             return Err("answer to a request that has not been sent");
@@ -395,12 +405,17 @@ impl Requests {
         Some((urb, early))
     }
 
-    /// Takes out the transfer that the peer was asked to give up, if it still waits.
+    /// Takes out the transfer that the peer was asked to give up, if it still waits. The peer says with `status` what
+    /// it has unlinked; [`Status::OK`] is nothing.
     ///
     /// # Errors
     ///
     /// What is wrong with the answer.
-    pub(crate) fn unlinked(&mut self, seqnum: Seqnum) -> Result<Option<Queued>, &'static str> {
+    pub(crate) fn unlinked(
+        &mut self,
+        seqnum: Seqnum,
+        status: Status,
+    ) -> Result<Option<Queued>, &'static str> {
         match self.map.get(seqnum) {
             // The transfer was answered before, and the entry is gone with it.
             None => Ok(None),
@@ -410,7 +425,15 @@ impl Requests {
                     Some(Entry::Submit(Submission { urb: None, .. })) => {
                         Err("answer to the unlink of a request that is being sent")
                     }
-                    _ => Ok(self.take(target).and_then(|submission| submission.urb)),
+                    _ => {
+                        let Some(submission) = self.take(target) else {
+                            return Ok(None);
+                        };
+                        if status.is_ok() {
+                            self.late.keep(target, submission.pending);
+                        }
+                        Ok(submission.urb)
+                    }
                 }
             }
             Some(_) => Err("answer to an unlink that has not been sent"),

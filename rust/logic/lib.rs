@@ -29,6 +29,7 @@ pub mod budget;
 pub mod busid;
 pub mod gadget;
 pub mod iso;
+pub mod late;
 pub mod overtaken;
 pub mod plan;
 pub mod receive;

@@ -56,6 +56,7 @@ const TESTS: &[Test<()>] = tests![
     session::e5_one_end_does_not_wait_for_another,
     requests::unlink_answered_after_the_transfer,
     requests::unlink_answered_before_the_transfer,
+    requests::transfer_answered_after_nothing_to_unlink,
     requests::unlink_answered_twice,
     requests::answer_to_nothing,
     requests::answer_twice,

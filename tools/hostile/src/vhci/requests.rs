@@ -290,6 +290,40 @@ pub(super) fn unlink_answered_before_the_transfer(_: &mut ()) -> Result {
     attached.closed()
 }
 
+/// As the C server answers a transfer that ends while it looks at unlinks.
+pub(super) fn transfer_answered_after_nothing_to_unlink(_: &mut ()) -> Result {
+    let mut attached = Attached::everything()?;
+    let mut driver = attached.driver()?;
+    for length in [512, 0, 65_536] {
+        driver.submit(1, &format!("bulk 0x84 0 {length}"))?;
+        let submit = attached.submission()?;
+        driver.discard(1)?;
+        let unlink = attached.unlink()?;
+        attached.server.reply_unlink(&unlink, Status::OK)?;
+        let data = vec![1; length];
+        let late = fine(&submit, i32::try_from(length)?);
+        attached.server.reply(&late, &data, &[])?;
+        attached.flush()?;
+        driver.done(1)?;
+    }
+    drop(driver);
+    well_used(&mut attached)?;
+
+    // Once is enough.
+    let mut driver = attached.driver()?;
+    driver.submit(2, "bulk 0x84 0 512")?;
+    let submit = attached.submission()?;
+    driver.discard(2)?;
+    let unlink = attached.unlink()?;
+    attached.server.reply_unlink(&unlink, Status::OK)?;
+    for _ in 0..2 {
+        attached.server.reply(&fine(&submit, 512), &[1; 512], &[])?;
+    }
+    attached.flush()?;
+    driver.done(2)?;
+    attached.closed()
+}
+
 pub(super) fn unlink_answered_twice(_: &mut ()) -> Result {
     let mut attached = Attached::everything()?;
     let mut driver = attached.driver()?;
