@@ -42,6 +42,7 @@ pub enum Class {
 /// Whether messages of `class` are wanted.
 #[inline]
 pub fn enabled(class: Class) -> bool {
+    // CAST: a class is the number of its bit, 13 at most.
     params::DEBUG_FLAG.get() & (1_u64 << (class as u32)) != 0
 }
 
