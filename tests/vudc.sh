@@ -90,6 +90,15 @@ vudc_function() {
 	vudc_bind "$1" "$4"
 }
 
+# vudc_hostile_gadgets: a disk, a keyboard, and a source and sink with isochronous endpoints, on three controllers
+vudc_hostile_gadgets() {
+	modprobe usbip-vudc num=3
+	truncate -s 16M /tmp/image
+	vudc_disk /tmp/image 0
+	vudc_function keys b002 hid.0 1
+	vudc_function source a4a0 SourceSink.0 2 pattern=0
+}
+
 # net_of SYSPATH: the network interface of an imported device
 net_of() {
 	find "$1/" -path '*/net/*' -prune 2>/dev/null | head -n 1 | grep -o '[^/]*$'

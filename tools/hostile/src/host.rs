@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//! A client of devices that are bound to usbip-host.
+//! A client of devices that are bound to usbip-host. Most of it is true of any device that is exported.
 
-mod memory;
-mod session;
-mod wire;
+pub(crate) mod memory;
+pub(crate) mod session;
+pub(crate) mod wire;
 
 use std::{
     fs,
@@ -188,7 +188,7 @@ pub(crate) fn innocent() -> Transfer<'static> {
 /// The device answers a request that nobody can object to.
 pub(crate) fn well_served(client: &mut Client, busid: &str) -> Result {
     let answer = transfer(client, &innocent())?;
-    let wanted = u16::from_str_radix(&sysfs::attribute(busid, "idVendor")?, 16)?;
+    let wanted = sysfs::vendor(busid)?;
     same("status of a good request", Status::OK, answer.reply.status)?;
     match answer.data.as_slice() {
         [18, 1, _, _, _, _, _, _, low, high, ..] => {
@@ -306,11 +306,13 @@ pub(crate) fn closed(client: &mut Client) -> Result {
             Ok(None) => return Ok(()),
             Ok(Some(_)) if Instant::now() < end => {}
             Ok(Some(_)) => return Err("the connection goes on".into()),
-            // What was sent and never read resets the connection.
+            // What was sent and never read resets the connection; an answer may be cut short.
             Err(error)
                 if matches!(
                     error.kind(),
-                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+                    io::ErrorKind::ConnectionReset
+                        | io::ErrorKind::BrokenPipe
+                        | io::ErrorKind::UnexpectedEof
                 ) =>
             {
                 return Ok(())
@@ -332,6 +334,9 @@ pub(crate) fn fatal(busid: &str, what: &str, bytes: &[u8]) -> Result {
 
 /// Whether a device is behind an xHCI controller, which in a machine is QEMU's.
 pub(crate) fn is_on_xhci(busid: &str) -> Result<bool> {
+    if sysfs::is_gadget(busid) {
+        return Ok(false);
+    }
     let controller = fs::canonicalize(sysfs::device(busid).join("../../driver"))?;
     Ok(controller.ends_with("xhci_hcd"))
 }

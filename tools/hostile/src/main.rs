@@ -12,6 +12,7 @@ mod host;
 mod random;
 mod suite;
 mod vhci;
+mod vudc;
 
 use std::{
     collections::HashMap,
@@ -24,6 +25,7 @@ use suite::Outcome;
 const USAGE: &str = "\
 usage: usbip-hostile host [NAME=VALUE ..] [TEST ..]
        usbip-hostile vhci [NAME=VALUE ..] [TEST ..]
+       usbip-hostile vudc [NAME=VALUE ..] [TEST ..]
        usbip-hostile random host|vhci [NAME=VALUE ..]
 
 host     is a client of devices that are bound to usbip-host:
@@ -31,6 +33,9 @@ host     is a client of devices that are bound to usbip-host:
            keyboard=BUSID  with an interrupt endpoint that never answers
            audio=BUSID     with an isochronous endpoint to the device
 vhci     is a server of devices that it makes up
+vudc     is a client of devices made in software, with the same names, such as
+         usbip-vudc.0; audio= is a source and sink, and
+           configfs=FOLDER the folder of the gadget of which it is made
 random   sends sequences of PDUs that are wrong in ways that matter:
            sequences=N     so many (1000)
            seed=N          of this family (by the clock)
@@ -71,6 +76,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["host", tests @ ..] => host::run(&settings, tests),
         ["vhci", tests @ ..] => vhci::run(&settings, tests),
+        ["vudc", tests @ ..] => vudc::run(&settings, tests),
         ["random", "host"] => random::host(&settings),
         ["random", "vhci"] => random::vhci(&settings),
         _ => Err(USAGE.into()),

@@ -33,6 +33,12 @@ pub const VHCI: &str = "/sys/devices/platform/vhci_hcd.0";
 /// Where USB devices are.
 pub const DEVICES: &str = "/sys/bus/usb/devices";
 
+/// Where the controllers of devices made in software are.
+const GADGETS: &str = "/sys/devices/platform";
+
+/// What the names of those begin with.
+const GADGET: &str = "usbip-vudc.";
+
 /// Reads the rows of all ports.
 ///
 /// # Errors
@@ -94,8 +100,8 @@ pub fn detach(port: u32) -> io::Result<()> {
     fs::write(format!("{VHCI}/detach"), port.to_string())
 }
 
-/// Writes to the `usbip_sockfd` of a device that is bound to usbip-host, which takes the socket
-/// over; its other end is the importing one.
+/// Writes to the `usbip_sockfd` of a device that is bound to usbip-host, or of a controller of
+/// usbip-vudc: the module takes the socket over; its other end is the importing one.
 ///
 /// # Errors
 ///
@@ -126,9 +132,31 @@ pub fn host_status(busid: &str) -> io::Result<u32> {
     text.trim().parse().map_err(invalid)
 }
 
-/// The folder of a USB device.
+/// The folder of a USB device, or of a controller of usbip-vudc.
 pub fn device(busid: &str) -> PathBuf {
-    Path::new(DEVICES).join(busid)
+    let folder = if is_gadget(busid) { GADGETS } else { DEVICES };
+    Path::new(folder).join(busid)
+}
+
+/// Whether that is the name of a device made in software, which is on no bus.
+pub fn is_gadget(busid: &str) -> bool {
+    busid.starts_with(GADGET)
+}
+
+/// The vendor of a device that can be exported.
+///
+/// # Errors
+///
+/// Those of `read`; `InvalidData` if what is read is none.
+pub fn vendor(busid: &str) -> io::Result<u16> {
+    if !is_gadget(busid) {
+        return u16::from_str_radix(&attribute(busid, "idVendor")?, 16).map_err(invalid);
+    }
+    match fs::read(device(busid).join("dev_desc"))?.as_slice() {
+        // USB 2.0 table 9-8.
+        [18, 1, _, _, _, _, _, _, low, high, ..] => Ok(u16::from_le_bytes([*low, *high])),
+        _ => Err(invalid("not a device descriptor")),
+    }
 }
 
 /// Reads an attribute of a USB device, without its newline.
@@ -141,12 +169,15 @@ pub fn attribute(busid: &str, name: &str) -> io::Result<String> {
     Ok(text.trim_end().to_owned())
 }
 
-/// The number that a local device has on the wire.
+/// The number that a local device has on the wire: none if it is on no bus.
 ///
 /// # Errors
 ///
 /// Those of `read`.
 pub fn devid(busid: &str) -> io::Result<DevId> {
+    if is_gadget(busid) {
+        return Ok(DevId::new(0, 0));
+    }
     let number = |name| -> io::Result<u16> { attribute(busid, name)?.parse().map_err(invalid) };
     Ok(DevId::new(number("busnum")?, number("devnum")?))
 }

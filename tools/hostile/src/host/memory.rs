@@ -38,7 +38,7 @@ use crate::suite::{
     Result, //
 };
 
-pub(super) fn s7_huge_transfers_are_refused(devices: &mut Devices) -> Result {
+pub(crate) fn s7_huge_transfers_are_refused(devices: &mut Devices) -> Result {
     let hint = TransferFlags::DMA_MAP_SG;
     for busid in devices.all() {
         let mut client = connect(busid)?;
@@ -72,7 +72,7 @@ pub(super) fn s7_huge_transfers_are_refused(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn s8_free_buffer_is_dropped(devices: &mut Devices) -> Result {
+pub(crate) fn s8_free_buffer_is_dropped(devices: &mut Devices) -> Result {
     let free = TransferFlags::FREE_BUFFER;
     let mut client = connect(devices.disk())?;
     let (into, _) = bulk_endpoints(&mut client)?;
@@ -90,7 +90,7 @@ pub(super) fn s8_free_buffer_is_dropped(devices: &mut Devices) -> Result {
     inquire(&mut client, free)
 }
 
-pub(super) fn s9_negative_lengths(devices: &mut Devices) -> Result {
+pub(crate) fn s9_negative_lengths(devices: &mut Devices) -> Result {
     for busid in devices.all() {
         let mut client = connect(busid)?;
         let mut reads = vec![innocent()];
@@ -119,7 +119,7 @@ pub(super) fn s9_negative_lengths(devices: &mut Devices) -> Result {
 
 /// Requests that nothing ends, in any number: those beyond what a connection may take up are
 /// refused, and ending the connection ends them all.
-pub(super) fn s9_requests_without_end(devices: &mut Devices) -> Result {
+pub(crate) fn s9_requests_without_end(devices: &mut Devices) -> Result {
     const REQUESTS: u32 = 150_000;
     let busid = devices.keyboard()?;
     let mut client = connect(busid)?;
@@ -154,7 +154,7 @@ pub(super) fn s9_requests_without_end(devices: &mut Devices) -> Result {
 
 /// A client that sends and never reads: the server neither waits for it for ever nor collects
 /// answers without end.
-pub(super) fn s9_answers_that_nobody_reads(devices: &mut Devices) -> Result {
+pub(crate) fn s9_answers_that_nobody_reads(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let mut client = connect(busid)?;
     client

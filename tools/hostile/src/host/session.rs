@@ -63,7 +63,7 @@ use crate::suite::{
 
 /// Reads answers until every unlink has its own. Each submission has one answer or none, each
 /// unlink exactly one.
-fn settle_all(
+pub(crate) fn settle_all(
     client: &mut Client,
     mut submits: HashSet<Seqnum>,
     mut unlinks: HashSet<Seqnum>,
@@ -88,7 +88,7 @@ fn settle_all(
     Ok(answered)
 }
 
-pub(super) fn s5_unlink_races_with_completion(devices: &mut Devices) -> Result {
+pub(crate) fn s5_unlink_races_with_completion(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let mut client = connect(busid)?;
     // QEMU's xHCI forgets the next control transfer once a whole queue of them was cancelled.
@@ -126,7 +126,7 @@ pub(super) fn s5_unlink_races_with_completion(devices: &mut Devices) -> Result {
     well_served(&mut client, busid)
 }
 
-pub(super) fn s6_many_requests_at_once(devices: &mut Devices) -> Result {
+pub(crate) fn s6_many_requests_at_once(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let mut client = connect(busid)?;
     let mut open = HashSet::new();
@@ -145,7 +145,7 @@ pub(super) fn s6_many_requests_at_once(devices: &mut Devices) -> Result {
 }
 
 /// While the device is locked by whoever unbinds it, a client asks for what takes that lock.
-pub(super) fn s13_set_configuration_while_unbinding(devices: &mut Devices) -> Result {
+pub(crate) fn s13_set_configuration_while_unbinding(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     for round in 0..10_u64 {
         let mut client = connect(busid)?;
@@ -164,7 +164,7 @@ pub(super) fn s13_set_configuration_while_unbinding(devices: &mut Devices) -> Re
     Ok(())
 }
 
-pub(super) fn s15_unlink_of_a_large_transfer(devices: &mut Devices) -> Result {
+pub(crate) fn s15_unlink_of_a_large_transfer(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let mut client = connect(busid)?;
     let (into, _) = bulk_endpoints(&mut client)?;
@@ -175,7 +175,7 @@ pub(super) fn s15_unlink_of_a_large_transfer(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn s16_connection_that_cannot_be_written_ends(devices: &mut Devices) -> Result {
+pub(crate) fn s16_connection_that_cannot_be_written_ends(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     for how in [Shutdown::Both, Shutdown::Read] {
         let mut client = connect(busid)?;
@@ -198,7 +198,7 @@ pub(super) fn s16_connection_that_cannot_be_written_ends(devices: &mut Devices) 
     Ok(())
 }
 
-pub(super) fn s17_failing_requests_do_not_flood_the_log(devices: &mut Devices) -> Result {
+pub(crate) fn s17_failing_requests_do_not_flood_the_log(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let mut client = connect(busid)?;
     let mut messages = Messages::from_now()?;
@@ -217,7 +217,7 @@ pub(super) fn s17_failing_requests_do_not_flood_the_log(devices: &mut Devices) -
     ensure(&format!("{count} lines for 2000 requests"), count < limit)
 }
 
-pub(super) fn s18_rebind_of_what_was_never_bound(_: &mut Devices) -> Result {
+pub(crate) fn s18_rebind_of_what_was_never_bound(_: &mut Devices) -> Result {
     for name in ["7-7", "usb1", "1-0:1.0", "", "\n"] {
         let result = driver("rebind", name);
         // An empty write does not reach the driver.
@@ -227,7 +227,7 @@ pub(super) fn s18_rebind_of_what_was_never_bound(_: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn s19_rebind_while_bound(devices: &mut Devices) -> Result {
+pub(crate) fn s19_rebind_while_bound(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     for _ in 0..5 {
         // Refused or done, but done in order: the name can still be unbound and bound.
@@ -242,7 +242,7 @@ pub(super) fn s19_rebind_while_bound(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn s21_link_has_keepalive(devices: &mut Devices) -> Result {
+pub(crate) fn s21_link_has_keepalive(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let (near, far) = Socket::tcp_pair()?;
     let link = fs::read_link(format!("/proc/self/fd/{}", far.as_raw_fd()))?;
@@ -271,7 +271,7 @@ pub(super) fn s21_link_has_keepalive(devices: &mut Devices) -> Result {
 }
 
 /// Clients that connect and say nothing do not keep others from being served.
-pub(super) fn s22_silent_clients_of_usbipd(devices: &mut Devices) -> Result {
+pub(crate) fn s22_silent_clients_of_usbipd(devices: &mut Devices) -> Result {
     if TcpStream::connect((Ipv4Addr::LOCALHOST, TCP_PORT)).is_err() {
         return Err(crate::suite::Skip("usbipd does not run").into());
     }
@@ -301,7 +301,7 @@ fn io_write(socket: &mut TcpStream, bytes: &[u8]) -> Result {
 }
 
 /// Whoever unbinds is killed while it waits.
-pub(super) fn e1_signal_while_unbinding(devices: &mut Devices) -> Result {
+pub(crate) fn e1_signal_while_unbinding(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     for round in 0..20_u64 {
         let mut client = connect(busid)?;
@@ -335,7 +335,7 @@ pub(super) fn e1_signal_while_unbinding(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn e2_unbind_right_after_the_end(devices: &mut Devices) -> Result {
+pub(crate) fn e2_unbind_right_after_the_end(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     for round in 0..30 {
         let mut client = connect(busid)?;
@@ -354,7 +354,7 @@ pub(super) fn e2_unbind_right_after_the_end(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn e3_ending_without_memory(devices: &mut Devices) -> Result {
+pub(crate) fn e3_ending_without_memory(devices: &mut Devices) -> Result {
     drop(FailingAllocations::begin(0)?);
     let busid = devices.disk();
     for _ in 0..10 {
@@ -377,7 +377,7 @@ pub(super) fn e3_ending_without_memory(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn e4_ends_from_everywhere(devices: &mut Devices) -> Result {
+pub(crate) fn e4_ends_from_everywhere(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     for round in 0..30 {
         let mut client = connect(busid)?;
@@ -400,7 +400,7 @@ pub(super) fn e4_ends_from_everywhere(devices: &mut Devices) -> Result {
 }
 
 /// All devices lose their clients at once; each is back in about the time that one takes.
-pub(super) fn e5_one_end_does_not_wait_for_another(devices: &mut Devices) -> Result {
+pub(crate) fn e5_one_end_does_not_wait_for_another(devices: &mut Devices) -> Result {
     let busids: Vec<String> = devices.all().map(str::to_owned).collect();
     for _ in 0..5 {
         let clients = busids
@@ -415,7 +415,7 @@ pub(super) fn e5_one_end_does_not_wait_for_another(devices: &mut Devices) -> Res
     Ok(())
 }
 
-pub(super) fn c10_numbers_above_two_to_the_31_and_wrap(devices: &mut Devices) -> Result {
+pub(crate) fn c10_numbers_above_two_to_the_31_and_wrap(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     for start in [0x7fff_fff0, 0x8000_0000, 0xffff_fff0, 0] {
         let mut client = connect(busid)?;
@@ -444,7 +444,7 @@ pub(super) fn c10_numbers_above_two_to_the_31_and_wrap(devices: &mut Devices) ->
     Ok(())
 }
 
-pub(super) fn unlink_of_what_is_done(devices: &mut Devices) -> Result {
+pub(crate) fn unlink_of_what_is_done(devices: &mut Devices) -> Result {
     let mut client = connect(devices.disk())?;
     for _ in 0..10 {
         let seqnum = client.submit(&innocent())?;
@@ -471,7 +471,7 @@ pub(super) fn unlink_of_what_is_done(devices: &mut Devices) -> Result {
     )
 }
 
-pub(super) fn unlink_twice(devices: &mut Devices) -> Result {
+pub(crate) fn unlink_twice(devices: &mut Devices) -> Result {
     let busid = devices.keyboard()?;
     let mut client = connect(busid)?;
     for _ in 0..50 {
@@ -485,7 +485,7 @@ pub(super) fn unlink_twice(devices: &mut Devices) -> Result {
 }
 
 /// Linux sends an unlink before its submission if both wait to be sent at the same time.
-pub(super) fn unlink_before_submit(devices: &mut Devices) -> Result {
+pub(crate) fn unlink_before_submit(devices: &mut Devices) -> Result {
     let busid = devices.keyboard()?;
     let mut client = connect(busid)?;
     well_served(&mut client, busid)?;
@@ -513,7 +513,7 @@ pub(super) fn unlink_before_submit(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn number_used_twice(devices: &mut Devices) -> Result {
+pub(crate) fn number_used_twice(devices: &mut Devices) -> Result {
     let busid = devices.keyboard()?;
     let mut client = connect(busid)?;
     client.submit(&Transfer::interrupt_in(1, 8, 10))?;
@@ -531,7 +531,7 @@ pub(super) fn number_used_twice(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn kernel_says_nothing_first(devices: &mut Devices) -> Result {
+pub(crate) fn kernel_says_nothing_first(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let (near, far) = Socket::tcp_pair()?;
     sysfs::export(busid, &far)?;
@@ -546,7 +546,7 @@ pub(super) fn kernel_says_nothing_first(devices: &mut Devices) -> Result {
     available(busid)
 }
 
-pub(super) fn second_client_is_refused(devices: &mut Devices) -> Result {
+pub(crate) fn second_client_is_refused(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let mut client = connect(busid)?;
     let (near, far) = Socket::pair()?;

@@ -134,7 +134,7 @@ pub(crate) fn audio_out(client: &mut Client) -> Result<AudioOut> {
     Err("no isochronous endpoint out".into())
 }
 
-pub(super) fn s1_no_transfer_dma_map_is_dropped(devices: &mut Devices) -> Result {
+pub(crate) fn s1_no_transfer_dma_map_is_dropped(devices: &mut Devices) -> Result {
     let mut client = connect(devices.disk())?;
     inquire(&mut client, TransferFlags::NONE)?;
     inquire(&mut client, TransferFlags::NO_TRANSFER_DMA_MAP)?;
@@ -144,7 +144,7 @@ pub(super) fn s1_no_transfer_dma_map_is_dropped(devices: &mut Devices) -> Result
     same("descriptor", Some(&[18, 1][..]), answer.data.get(..2))
 }
 
-pub(super) fn s2_iso_offsets_and_lengths_are_checked(devices: &mut Devices) -> Result {
+pub(crate) fn s2_iso_offsets_and_lengths_are_checked(devices: &mut Devices) -> Result {
     let busid = devices.audio()?;
     let mut client = connect(busid)?;
     let audio = audio_out(&mut client)?;
@@ -174,7 +174,7 @@ pub(super) fn s2_iso_offsets_and_lengths_are_checked(devices: &mut Devices) -> R
     well_served(&mut client, busid)
 }
 
-pub(super) fn s3_direction_is_in_or_out(devices: &mut Devices) -> Result {
+pub(crate) fn s3_direction_is_in_or_out(devices: &mut Devices) -> Result {
     for direction in [2_u32, 3, 0x100, 0x8000_0000, 0xffff_ffff] {
         for busid in devices.all() {
             let mut header = command(busid, &innocent())?.encode();
@@ -185,7 +185,7 @@ pub(super) fn s3_direction_is_in_or_out(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn s4_sg_hint_is_for_bulk_only(devices: &mut Devices) -> Result {
+pub(crate) fn s4_sg_hint_is_for_bulk_only(devices: &mut Devices) -> Result {
     let hint = TransferFlags::DMA_MAP_SG;
     for busid in devices.all() {
         let mut client = connect(busid)?;
@@ -217,7 +217,7 @@ pub(super) fn s4_sg_hint_is_for_bulk_only(devices: &mut Devices) -> Result {
     same("isochronous transfer", Status::OK, answer.reply.status)
 }
 
-pub(super) fn s10_control_direction_is_that_of_the_setup_packet(devices: &mut Devices) -> Result {
+pub(crate) fn s10_control_direction_is_that_of_the_setup_packet(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let mut client = connect(busid)?;
     let mut bad = Transfer::control_out(setup(0x80, 6, 0x0100, 0, 18), &[0; 18]);
@@ -236,7 +236,7 @@ pub(super) fn s10_control_direction_is_that_of_the_setup_packet(devices: &mut De
     well_served(&mut client, busid)
 }
 
-pub(super) fn s10_control_length_is_that_of_the_setup_packet(devices: &mut Devices) -> Result {
+pub(crate) fn s10_control_length_is_that_of_the_setup_packet(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let mut client = connect(busid)?;
     for length in [0, 17, 19, 65536, 0x7fff_ffff] {
@@ -248,7 +248,7 @@ pub(super) fn s10_control_length_is_that_of_the_setup_packet(devices: &mut Devic
     Ok(())
 }
 
-pub(super) fn s11_endpoints_that_do_not_exist(devices: &mut Devices) -> Result {
+pub(crate) fn s11_endpoints_that_do_not_exist(devices: &mut Devices) -> Result {
     for busid in devices.all() {
         let mut client = connect(busid)?;
         for endpoint in [15, 16, 0x81, 0xff, 0x100, 0x7fff_ffff, 0xffff_ffff] {
@@ -267,7 +267,7 @@ pub(super) fn s11_endpoints_that_do_not_exist(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn s12_iso_packet_counts(devices: &mut Devices) -> Result {
+pub(crate) fn s12_iso_packet_counts(devices: &mut Devices) -> Result {
     let busid = devices.audio()?;
     let mut client = connect(busid)?;
     let audio = audio_out(&mut client)?;
@@ -291,7 +291,7 @@ pub(super) fn s12_iso_packet_counts(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn s14_zero_packet_of_a_large_write(devices: &mut Devices) -> Result {
+pub(crate) fn s14_zero_packet_of_a_large_write(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let mut client = connect(busid)?;
     inquire(&mut client, TransferFlags::ZERO_PACKET)?;
@@ -333,7 +333,7 @@ pub(super) fn s14_zero_packet_of_a_large_write(devices: &mut Devices) -> Result 
     well_served(&mut client, busid)
 }
 
-pub(super) fn wrong_devid(devices: &mut Devices) -> Result {
+pub(crate) fn wrong_devid(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let right = sysfs::devid(busid)?;
     for wrong in [0, 0xffff_ffff, right.get() + 1, right.get() << 16] {
@@ -350,7 +350,7 @@ pub(super) fn wrong_devid(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn unknown_command(devices: &mut Devices) -> Result {
+pub(crate) fn unknown_command(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     for number in [0_u32, 3, 4, 5, 0x0100_0000, 0xffff_ffff] {
         let mut header = command(busid, &innocent())?.encode();
@@ -360,7 +360,7 @@ pub(super) fn unknown_command(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn truncated_header(devices: &mut Devices) -> Result {
+pub(crate) fn truncated_header(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let header = command(busid, &innocent())?.encode();
     for length in [0, 1, 20, HEADER_LEN - 1] {
@@ -375,7 +375,7 @@ pub(super) fn truncated_header(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn truncated_data(devices: &mut Devices) -> Result {
+pub(crate) fn truncated_data(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     for length in [0, 1, 10, 4095] {
         let mut client = connect(busid)?;
@@ -393,7 +393,7 @@ pub(super) fn truncated_data(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn pdu_in_single_bytes(devices: &mut Devices) -> Result {
+pub(crate) fn pdu_in_single_bytes(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let mut client = connect(busid)?;
     let mut submit = innocent().command;
@@ -409,7 +409,7 @@ pub(super) fn pdu_in_single_bytes(devices: &mut Devices) -> Result {
     same("length", 18, answer.reply.actual_length)
 }
 
-pub(super) fn any_number_of_packets_for_other_kinds(devices: &mut Devices) -> Result {
+pub(crate) fn any_number_of_packets_for_other_kinds(devices: &mut Devices) -> Result {
     let mut client = connect(devices.disk())?;
     for count in [0, -1, 1, 1024, 1025, i32::MAX, i32::MIN] {
         let mut request = innocent();
@@ -429,7 +429,7 @@ pub(super) fn any_number_of_packets_for_other_kinds(devices: &mut Devices) -> Re
     Ok(())
 }
 
-pub(super) fn iso_packets_with_gaps(devices: &mut Devices) -> Result {
+pub(crate) fn iso_packets_with_gaps(devices: &mut Devices) -> Result {
     let mut client = connect(devices.audio()?)?;
     let audio = audio_out(&mut client)?;
     for stride in [192, 193, 256, 1000] {
@@ -450,7 +450,7 @@ pub(super) fn iso_packets_with_gaps(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn iso_legal_packet_counts(devices: &mut Devices) -> Result {
+pub(crate) fn iso_legal_packet_counts(devices: &mut Devices) -> Result {
     let mut client = connect(devices.audio()?)?;
     let audio = audio_out(&mut client)?;
     for count in [1_u16, 2, 7, 8, 9, 63, 64, 128, 129, 1023, 1024] {
@@ -470,7 +470,7 @@ pub(super) fn iso_legal_packet_counts(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn interval_of_zero(devices: &mut Devices) -> Result {
+pub(crate) fn interval_of_zero(devices: &mut Devices) -> Result {
     let busid = devices.keyboard()?;
     let mut client = connect(busid)?;
     for interval in [0, -1, i32::MIN] {
@@ -491,7 +491,7 @@ pub(super) fn interval_of_zero(devices: &mut Devices) -> Result {
     Ok(())
 }
 
-pub(super) fn reset_and_clear_halt(devices: &mut Devices) -> Result {
+pub(crate) fn reset_and_clear_halt(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let mut client = connect(busid)?;
     let requests = [
@@ -531,7 +531,7 @@ pub(crate) fn patch(header: &mut [u8], at: usize, value: u32) {
     }
 }
 
-pub(super) fn set_address_does_not_lose_the_device(devices: &mut Devices) -> Result {
+pub(crate) fn set_address_does_not_lose_the_device(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let mut client = connect(busid)?;
     // Whether the device follows is between it and the client; the next client finds it.
