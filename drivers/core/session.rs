@@ -15,10 +15,8 @@ use core::mem;
 use kernel::{
     fmt,
     impl_has_work,
-    new_condvar,
-    new_mutex,
-    new_work,
     prelude::*,
+    static_lock_class,
     sync::{
         Arc,
         CondVar,
@@ -32,6 +30,7 @@ use kernel::{
 
 use usbip_kernel::{
     kthread::Kthread,
+    lock_name,
     mem::NoIo,
     queue::QueueHandle,
     ratelimit::RateLimit,
@@ -182,12 +181,12 @@ impl<R: Role> Session<R> {
         Arc::pin_init(
             try_pin_init!(Self {
                 role <- role,
-                link <- new_mutex!(Link::Idle, "Session::link"),
-                closed <- new_condvar!("Session::closed"),
+                link <- Mutex::new(Link::Idle, lock_name!("Session::link"), static_lock_class!()),
+                closed <- CondVar::new(lock_name!("Session::closed"), static_lock_class!()),
                 outlet <- Outlet::new(),
                 log: RateLimit::new(),
                 events,
-                work <- new_work!("Session::work"),
+                work <- Work::new(lock_name!("Session::work"), static_lock_class!()),
             }? Error),
             GFP_KERNEL,
         )

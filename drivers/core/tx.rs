@@ -7,14 +7,15 @@
 //! it is; who does not get it leaves the work to the thread.
 
 use kernel::{
-    new_mutex,
     prelude::*,
+    static_lock_class,
     sync::Mutex, //
 };
 
 use usbip_kernel::{
     iovec::IoVecs,
     kthread::ShouldStop,
+    lock_name,
     signal::Signal, //
 };
 
@@ -120,12 +121,13 @@ struct State {
 impl Outlet {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            state <- new_mutex!(
+            state <- Mutex::new(
                 State {
                     pump: None,
                     fault: None,
                 },
-                "Outlet::state"
+                lock_name!("Outlet::state"),
+                static_lock_class!(),
             ),
         })
     }

@@ -22,10 +22,10 @@ use crate::bindings as helpers;
 /// Creates a [`SpinLockIrq`] initialiser with the given name and a lock class of its own.
 #[macro_export]
 macro_rules! new_spinlock_irq {
-    ($inner:expr $(, $name:literal)? $(,)?) => {
+    ($inner:expr, $name:literal $(,)?) => {
         $crate::irqlock::SpinLockIrq::new(
             $inner,
-            $crate::private::kernel::optional_name!($($name)?),
+            $crate::lock_name!($name),
             $crate::private::kernel::static_lock_class!(),
         )
     };

@@ -22,6 +22,7 @@ pub mod iovec;
 pub mod irqlock;
 pub mod kthread;
 pub mod loan;
+pub mod lock_name;
 pub mod mem;
 pub mod modinfo;
 pub mod module_ref;

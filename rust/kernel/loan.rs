@@ -18,8 +18,8 @@ use core::{
 
 use kernel::{
     bindings,
-    new_mutex,
     prelude::*,
+    static_lock_class,
     sync::{
         atomic::{
             Acquire,
@@ -34,6 +34,7 @@ use kernel::{
 
 use crate::{
     iovec::WriteVec,
+    lock_name,
     time::jiffies,
     user_bytes::{
         FromUser,
@@ -127,7 +128,7 @@ impl Outbox {
     /// An empty one. `readers` is woken when there is something to read, and at the end.
     pub fn new(readers: Watch) -> impl PinInit<Self> {
         pin_init!(Self {
-            desk <- new_mutex!(None, "Outbox::desk"),
+            desk <- Mutex::new(None, lock_name!("Outbox::desk"), static_lock_class!()),
             full: AtomicFlag::new(false),
             ended: AtomicFlag::new(false),
             sender <- WaitQueue::new(),
@@ -303,7 +304,7 @@ impl Inbox {
     /// A closed one. `writers` is woken when it opens, and at the end.
     pub fn new(writers: Watch) -> impl PinInit<Self> {
         pin_init!(Self {
-            desk <- new_mutex!(None, "Inbox::desk"),
+            desk <- Mutex::new(None, lock_name!("Inbox::desk"), static_lock_class!()),
             open: AtomicFlag::new(false),
             broken: AtomicFlag::new(false),
             ended: AtomicFlag::new(false),

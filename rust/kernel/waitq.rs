@@ -15,7 +15,10 @@ use kernel::{
     types::Opaque, //
 };
 
-use crate::bindings as helpers;
+use crate::{
+    bindings as helpers,
+    lock_name, //
+};
 
 /// How a waiter sleeps.
 #[derive(Clone, Copy)]
@@ -63,7 +66,7 @@ impl WaitQueue {
             head <- Opaque::ffi_init(|slot| unsafe {
                 bindings::__init_waitqueue_head(
                     slot,
-                    c"WaitQueue".as_char_ptr(),
+                    lock_name!("WaitQueue").as_char_ptr(),
                     static_lock_class!().as_ptr(),
                 )
             }),
