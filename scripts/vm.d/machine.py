@@ -181,7 +181,7 @@ class Machine:
         line = f"console={arch.console} panic=-1 loglevel=7 no_timer_check mitigations=off random.trust_cpu=on"
         if options.verbose:
             line += " ignore_loglevel"
-        arguments += ["-append", line]
+        arguments += ["-append", " ".join([line, *options.append])]
         for name in LINES:
             arguments += ["-chardev", f"pipe,id={name},path={os.path.dirname(initrd)}/{name}", *arch.serial(name)]
         arguments += ["-chardev", f"socket,id=monitor,fd={fds['monitor']}", "-mon", "chardev=monitor,mode=control"]

@@ -24,6 +24,7 @@ def add_to(parser):
     parser.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT, metavar="SECONDS", help="for the job, not counting the boot (default %(default)s)")
     parser.add_argument("--stick", type=int, metavar="MIB", help="a USB stick full of random bytes on a USB 3 controller, `xhci`")
     parser.add_argument("--qemu", action="append", default=[], metavar="ARGS", help="more arguments for QEMU, split like a shell does; @SCRATCH@ is a folder of this run, VM_SCRATCH in the job")
+    parser.add_argument("--append", action="append", default=[], metavar="WORDS", help="more words for the kernel's command line")
     parser.add_argument("--qmp", metavar="SOCKET", help="a QMP socket for programs outside")
     parser.add_argument("--log", metavar="FILE", help="keep the kernel's log here")
     parser.add_argument("-v", "--verbose", action="store_true", help="print the kernel's log even when all is well")
