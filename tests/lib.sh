@@ -103,12 +103,12 @@ mode() {
 
 # port_state PORT: the third column of status, over all controllers
 port_state() {
-	cat $VHCI/status $VHCI/status.* | awk -v port="$(printf %04d "$1")" '$2 == port { print $3 }'
+	cat $VHCI/status* | awk -v port="$(printf %04d "$1")" '$2 == port { print $3 }'
 }
 
 # ports_used: numbers of the ports that are not free
 ports_used() {
-	cat $VHCI/status $VHCI/status.* | awk '($1 == "hs" || $1 == "ss") && $3 != "004" { print $2 + 0 }'
+	cat $VHCI/status* | awk '($1 == "hs" || $1 == "ss") && $3 != "004" { print $2 + 0 }'
 }
 
 ports_free() {

@@ -87,7 +87,7 @@ int main(int argc, char **argv)
 
 		errno = 0;
 		if (step(fd, argv[i])) {
-			fprintf(stderr, "%s: %s\n", name, strerror(errno));
+			fprintf(stderr, "%.40s: %s\n", name, strerror(errno));
 			return 1;
 		}
 		free(name);

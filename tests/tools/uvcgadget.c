@@ -125,7 +125,8 @@ static void start(void)
 	};
 	int type = V4L2_BUF_TYPE_VIDEO_OUTPUT;
 
-	if (ioctl(fd, VIDIOC_REQBUFS, &request))
+	/* A gadget's node says how many there are. */
+	if (ioctl(fd, VIDIOC_REQBUFS, &request) < 0)
 		fail("REQBUFS");
 	if (request.count != BUFFERS) {
 		fprintf(stderr, "uvcgadget: %u buffers\n", request.count);

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0
-# kernels: by-hand
 # once: yes
 # vm: --smp 2 --timeout 400
 # modules: rust
@@ -13,7 +12,6 @@
 ID=0525:b005
 # Rings of a gadget take 16384 frames at most; the clip, and the silence that `pcm play` puts after it, fit.
 CLIP=6000
-RECORD=9000
 modprobe vhci-hcd controllers=1
 modprobe snd_usb_audio
 start_usbipd_device || die "usbipd does not start"
@@ -30,16 +28,17 @@ same "speed" 5000 "$(cat "$path/speed")"
 # runs NODE: the stream of this node has begun
 runs() {
 	local node=${1##*/}
-	grep -q RUNNING "/proc/asound/card${node:4:1}/pcm0${node: -1}/sub0/status"
+	grep -qE "RUNNING|DRAINING" "/proc/asound/card${node:4:1}/pcm0${node: -1}/sub0/status"
 }
-# carried NAME PLAYER RECORDER FIRST: the clip arrives; FIRST is the node that has to run before the other one begins
+# carried NAME PLAYER RECORDER FIRST FRAMES: the clip arrives; FIRST is the node that has to run before the other one
+# begins, FRAMES are recorded
 carried() {
 	local name=$1 player recorder first second
 	player=$2 recorder=$3
 	pcm make /tmp/clip 2 $CLIP
 	rm -f /tmp/record
 	if [ "$4" = record ]; then
-		within 100 pcm record "$recorder" 2 $RECORD /tmp/record &
+		within 100 pcm record "$recorder" 2 "$5" /tmp/record &
 		first=$!
 		wait_for 30 runs "$recorder"
 		within 100 pcm play "$player" 2 /tmp/clip &
@@ -48,15 +47,16 @@ carried() {
 		within 100 pcm play "$player" 2 /tmp/clip &
 		first=$!
 		wait_for 30 runs "$player"
-		within 100 pcm record "$recorder" 2 $RECORD /tmp/record &
+		within 100 pcm record "$recorder" 2 "$5" /tmp/record &
 		second=$!
 	fi
 	wait $first $second
 	check "$name: every sample" pcm within /tmp/record /tmp/clip
 }
-# The device's side has no clock of its own: it begins first, and moves when the host does.
-carried "from the host to the device" "$(sound_node "$path" p)" "$(sound_node $gadget c)" record
-carried "from the device to the host" "$(sound_node $gadget p)" "$(sound_node "$path" c)" play
+# The device's side has no clock of its own: it begins first, and moves while the host does. So the host records until
+# all is played, and of what it plays the device records less.
+carried "from the host to the device" "$(sound_node "$path" p)" "$(sound_node $gadget c)" record 9000
+carried "from the device to the host" "$(sound_node $gadget p)" "$(sound_node "$path" c)" play 14000
 
 detach_all >/dev/null
 check "available again" wait_for 20 vudc_is 0 1

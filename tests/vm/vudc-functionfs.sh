@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0
-# kernels: by-hand
 # once: yes
 # vm: --smp 2 --timeout 400
 # modules: rust
@@ -28,13 +27,22 @@ begin() {
 	vudc_attach 0 $ID || die "$1: attach failed"
 	path=$(devices_on remote $ID | head -n 1)
 	node=$(printf '/dev/bus/usb/%03d/%03d' "$(cat "$path/busnum")" "$(cat "$path/devnum")")
+	# What a function says are the addresses of its endpoints are placeholders.
+	out=$(address out) in=$(address in)
+}
+
+# address in|out: the address of the only such endpoint
+address() {
+	local endpoint
+	endpoint=$(grep -lx "$1" "$path"/*:1.0/ep_*/direction | head -n 1)
+	echo "0x$(cat "${endpoint%/*}/bEndpointAddress")"
 }
 
 # echoes BYTES: so many random ones come back; what fills its last packet is told from what goes on by an empty one
 echoes() {
 	local hex
 	hex=$(head -c "$1" /dev/urandom | od -An -v -tx1 | tr -d ' \n')
-	[ "$(within 60 usbio "$node" claim:0 "out:0x01:$hex" in:0x82:65536)" = "$hex" ]
+	[ "$(within 60 usbio "$node" claim:0 "out:$out:$hex" "in:$in:65536")" = "$hex" ]
 }
 
 for speed in super-speed high-speed; do

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0
-# kernels: by-hand
 # once: yes
 # vm: --smp 2 --timeout 400
 # modules: rust

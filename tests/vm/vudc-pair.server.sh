@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# kernels: by-hand
 # once: yes
 # matrix: rust/c
-# vm: --timeout 500
+# vm: --timeout 500 --append no_debug_objects
 #
 # A disk and a Gadget Zero on usbip-vudc, exported to another machine with the C vhci-hcd: ours speak the same language
 # here, too. This is the side with the devices.
