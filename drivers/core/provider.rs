@@ -93,6 +93,10 @@ impl Drop for ProviderRegistration {
     fn drop(&mut self) {
         if let Some(mut providers) = PROVIDERS.lock() {
             providers.retain(|entry| !Arc::ptr_eq(&entry.provider, &self.0));
+            // A static is never dropped: what its list takes up would stay behind when the module goes.
+            if providers.is_empty() {
+                *providers = KVec::new();
+            }
         }
     }
 }
