@@ -4,6 +4,7 @@
 A script in tests/host runs on this machine. A job is a shell script that scripts/vm runs in a machine. Lines at
 its head say how:
     # vm: OPTIONS          options of scripts/vm (or of scripts/vm-pair); on as many lines as it takes
+    # debug: OPTIONS       more of them on the debug kernel
     # kernels: 7.2 7.3     where it runs (default: all that were asked for)
     # once: yes            of several kernels that were asked for, the first is enough: it tells nothing of a kernel
     # modules: rust        whose modules it holds for: `rust`, `c` or both (default); `rust` alone marks what
@@ -94,7 +95,8 @@ def cases(arch, kernels, modules, folder):
         possible = [kernel for kernel in kernels if kernel in head.get("kernels", kernel).split()]
         for kernel in possible[:1] if head.get("once") == "yes" else possible:
             place = kernel if arch == NATIVE else f"{arch}/{kernel}"
-            common = ["--arch", arch, "--kernel", kernel, *(patient(options) if kernel == "debug" else options)]
+            common = ["--arch", arch, "--kernel", kernel]
+            common += [*patient(options), *shlex.split(head.get("debug", ""))] if kernel == "debug" else options
             common += [f"--set={name}={os.environ[name]}" for name in PASSED_ON if os.environ.get(name)]
             if name.endswith(".client"):
                 continue

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# vm: --smp 2 --timeout 2000 --append no_debug_objects
+# vm: --smp 2 --timeout 2000
+# debug: --smp 1 --append no_debug_objects
 # kernels: debug
 # modules: rust
 #

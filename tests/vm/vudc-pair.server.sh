@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # once: yes
 # matrix: rust/c
-# vm: --timeout 500 --append no_debug_objects
+# vm: --timeout 500
+# debug: --smp 1 --append no_debug_objects
 #
 # A disk and a Gadget Zero on usbip-vudc, exported to another machine with the C vhci-hcd: ours speak the same language
 # here, too. This is the side with the devices.
