@@ -43,7 +43,7 @@ CARGO_RESULT = re.compile(r"^test result: .*? (\d+) passed; (\d+) failed", re.MU
 # What jobs are written for unless they say otherwise.
 NATIVE = "x86_64"
 COMPLAINT = re.compile(r"^==== (?:\S+ )?the kernel complains ====\n(?:\[[^\]]*\])* *(.*)$", re.MULTILINE)
-HEADER = re.compile(r"^# (vm|kernels|once|modules|matrix|expect|arch|record): *(.*)$")
+HEADER = re.compile(r"^# (vm|debug|kernels|once|modules|matrix|expect|arch|record): *(.*)$")
 # How scripts/vm ends when the kernel complained, and when the job hung.
 KERNEL_COMPLAINED = 99
 HUNG = 124
