@@ -353,11 +353,16 @@ pub(crate) fn driver(file: &str, text: &str) -> io::Result<()> {
 
 /// Binds a device to usbip-host.
 pub(crate) fn bind(busid: &str) -> Result {
+    bind_now(busid)?;
+    available(busid)
+}
+
+/// The same, without waiting for what comes of it.
+pub(crate) fn bind_now(busid: &str) -> io::Result<()> {
     driver("match_busid", &format!("add {busid}"))?;
     let bound = sysfs::device(busid).join("driver");
     if bound.exists() {
         fs::write(bound.join("unbind"), busid)?;
     }
-    driver("bind", busid)?;
-    available(busid)
+    driver("bind", busid)
 }

@@ -42,6 +42,7 @@ use super::{
     answer,
     available,
     bind,
+    bind_now,
     connect,
     driver,
     innocent,
@@ -364,15 +365,20 @@ pub(crate) fn e3_ending_without_memory(devices: &mut Devices) -> Result {
         drop(client);
         thread::sleep(Duration::from_millis(300));
         drop(failing);
-        // A reset that found no memory may have lost the device to the hub, which finds it again.
-        wait_for("the device is there", || {
-            sysfs::device(busid).join("usbip_status").exists()
+        // A reset that found no memory loses the device to the hub, which takes its time, and finds it again without
+        // its driver. Until then binding it may fail.
+        let mut steady = 0;
+        wait_for("the device is back, and stays", || {
+            match sysfs::host_status(busid) {
+                Ok(1) => steady += 1,
+                Ok(3) | Err(_) => {
+                    steady = 0;
+                    drop(bind_now(busid));
+                }
+                Ok(_) => steady = 0,
+            }
+            steady > 100
         })?;
-        if matches!(sysfs::host_status(busid), Ok(3)) {
-            driver("unbind", busid)?;
-            bind(busid)?;
-        }
-        available(busid)?;
     }
     Ok(())
 }
