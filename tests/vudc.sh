@@ -99,6 +99,12 @@ vudc_hostile_gadgets() {
 	vudc_function source a4a0 SourceSink.0 2 pattern=0
 }
 
+# vudc_forget_leaks: a keyboard's request is not freed when it is unbound, and a source's descriptors only when it is
+# removed, however often it was bound; on any controller
+vudc_forget_leaks() {
+	forget_leaks hidg_bind sourcesink_bind
+}
+
 # net_of SYSPATH: the network interface of an imported device
 net_of() {
 	find "$1/" -path '*/net/*' -prune 2>/dev/null | head -n 1 | grep -o '[^/]*$'

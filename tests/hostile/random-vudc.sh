@@ -18,6 +18,5 @@ mapfile -t options < <(random_options)
 usbip-hostile random host disk=usbip-vudc.0 keyboard=usbip-vudc.1 audio=usbip-vudc.2 "${options[@]}" || failures=1
 check "no thread is left" wait_for 20 threads_gone
 check "usbip-vudc unloads" within 60 rmmod usbip-vudc
-# A keyboard's request is not freed when it is unbound, and a source's descriptors are not before it is removed.
-forget_leaks hidg_bind sourcesink_bind
+vudc_forget_leaks
 finish

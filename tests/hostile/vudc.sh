@@ -22,6 +22,5 @@ for name in disk keys source; do
 	gadget_remove $name
 done
 check "usbip-vudc unloads" within 60 rmmod usbip-vudc
-# A keyboard's request is not freed when it is unbound, and a source's descriptors are not before it is removed.
-forget_leaks hidg_bind sourcesink_bind
+vudc_forget_leaks
 finish

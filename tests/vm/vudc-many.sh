@@ -85,6 +85,5 @@ check "all go with the module" within 60 rmmod usbip-vudc
 stop_usbipd
 check "vhci-hcd unloads" within 60 rmmod vhci-hcd
 check "usbip-core unloads" within 60 rmmod usbip-core
-# A keyboard's request is not freed when it is unbound.
-forget_leaks hidg_bind
+vudc_forget_leaks
 finish
