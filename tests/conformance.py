@@ -24,7 +24,7 @@ SPEEDS = {"480": "high", "5000": "super"}
 LOCAL = {"usbtest-high": "480", "usbtest-super": "5000"}
 RESULT = re.compile(r"^(?:(?:server|client)\| )?(not )?ok\b", re.MULTILINE)
 CASE = re.compile(r"^(?:(?:server|client)\| )?(not )?ok case (\d+)\b(.*)$", re.MULTILINE)
-STATUS = re.compile(r"^# ended with status (-?\d+) after (\d+) s$", re.MULTILINE)
+STATUS = re.compile(r"^# ended with status (-?\d+) after (\d+) s\b.*$", re.MULTILINE)
 CASES = {
     0: "no operation",
     1: "bulk write",
