@@ -327,12 +327,16 @@ round_failed() {
 # forget_leaks FUNCTION..: what these functions of the kernel itself lose is not to be reported, on a kernel that looks
 # for leaks. If anything else is lost, all of it is.
 forget_leaks() {
-	local file=/sys/kernel/debug/kmemleak
+	local file=/sys/kernel/debug/kmemleak levels
 	[ -e $file ] || return 0
 	# What was allocated within the last five seconds is not looked at.
 	sleep 6
+	# Whoever reads the console is not to take these scans for the last one: what they say is of level 6.
+	levels=$(cat /proc/sys/kernel/printk)
+	echo 6 >/proc/sys/kernel/printk
 	echo scan >$file
 	echo scan >$file
+	echo "$levels" >/proc/sys/kernel/printk
 	awk -v known="$*" '
 		BEGIN { RS = "unreferenced object"; count = split(known, names, " ") }
 		NR > 1 {
