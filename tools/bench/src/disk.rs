@@ -3,11 +3,6 @@
 //! Reads and writes of an imported disk, past the page cache.
 
 use std::{
-    alloc::{
-        alloc_zeroed,
-        handle_alloc_error,
-        Layout, //
-    },
     fs::{
         self,
         File,
@@ -21,7 +16,6 @@ use std::{
         Path,
         PathBuf, //
     },
-    slice, //
 };
 
 use crate::{
@@ -82,16 +76,14 @@ fn each(
     Ok(())
 }
 
+/// What direct access to a disk asks of addresses, in bytes.
+const ALIGNMENT: usize = 4096;
+
 /// Memory that is aligned as the disk wants it; for the rest of the program's life.
 fn memory(length: usize) -> &'static mut [u8] {
-    let layout = Layout::from_size_align(length, 4096).unwrap_or(Layout::new::<u64>());
-    // SAFETY: The size is not zero.
-    let memory = unsafe { alloc_zeroed(layout) };
-    if memory.is_null() {
-        handle_alloc_error(layout);
-    }
-    // SAFETY: That many bytes were just allocated, set to zero, and are never freed.
-    unsafe { slice::from_raw_parts_mut(memory, layout.size()) }
+    let all = vec![0; length + ALIGNMENT].leak();
+    let begin = all.as_ptr().align_offset(ALIGNMENT);
+    all.get_mut(begin..begin + length).unwrap_or_default()
 }
 
 /// The node of the disk that belongs to a device in sysfs, once it has a size.
