@@ -99,6 +99,19 @@ vudc_hostile_gadgets() {
 	vudc_function source a4a0 SourceSink.0 2 pattern=0
 }
 
+# vudc_hostile_end: nothing of them and of their clients is left
+vudc_hostile_end() {
+	local name
+	stop_usbipd
+	check "no thread is left" wait_for 20 threads_gone
+	for name in disk keys source; do
+		gadget_remove $name
+	done
+	check "usbip-vudc unloads" within 60 rmmod usbip-vudc
+	vudc_forget_leaks
+	finish
+}
+
 # vudc_forget_leaks: a keyboard's request is not freed when it is unbound, and a source's descriptors only when it is
 # removed, however often it was bound; on any controller
 vudc_forget_leaks() {

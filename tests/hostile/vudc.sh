@@ -16,11 +16,4 @@ usbip-hostile vudc $devices || failures=1
 # with the C module.
 # shellcheck disable=SC2086
 leak_rounds "hostile clients" 2 usbip-hostile vudc $devices s2_ s3_ s11_ s12_ s15_ s16_ s9_negative unlink_ v2_ v4_ v5_unlink
-stop_usbipd
-check "no thread is left" wait_for 20 threads_gone
-for name in disk keys source; do
-	gadget_remove $name
-done
-check "usbip-vudc unloads" within 60 rmmod usbip-vudc
-vudc_forget_leaks
-finish
+vudc_hostile_end
