@@ -48,11 +48,18 @@ class Exchange:
     def __init__(self):
         self._lock = threading.Lock()
         self._names = set()
+        self._here = set()
         self._gone = set()
         self._count = 1
 
     def expect(self, machines):
         self._count = machines
+
+    def arrived(self, machine):
+        """Whether all machines have come as far as their first program, or will never."""
+        with self._lock:
+            self._here.add(machine)
+            return len(self._here | self._gone) >= self._count
 
     def signal(self, name):
         with self._lock:
@@ -371,8 +378,10 @@ class Machine:
         word, _, rest = request.partition(" ")
         if word == "hello":
             self._hello = True
-            self._deadline = time.monotonic() + self.options.timeout
-            return "ok"
+            # The machines of a pair begin together: what they allow each other is not for booting.
+            together = self.exchange.arrived(self.name)
+            self._deadline = time.monotonic() + (self.options.timeout if together else sum(BOOT_SECONDS))
+            return "ok" if together else "wait"
         if word == "exit":
             self._status = int(rest)
             self._deadline = time.monotonic() + POWEROFF_SECONDS
