@@ -58,13 +58,17 @@ die() {
 PATIENCE=1
 [ "$VM_KERNEL" != debug ] || PATIENCE=5
 
+# Starting a program takes an emulated processor longer than most of what is waited for: what is asked again and again
+# is asked of the shell itself. Nothing ever comes out of this pipe.
+exec {NOTHING}<> <(:)
+
 # wait_for SECONDS COMMAND..: until the command succeeds
 wait_for() {
-	local end=$((SECONDS + $1 * PATIENCE))
+	local end=$((SECONDS + $1 * PATIENCE)) nothing
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
+		read -rt 0.1 -u "$NOTHING" nothing || :
 	done
 }
 
@@ -108,7 +112,17 @@ port_state() {
 
 # ports_used: numbers of the ports that are not free
 ports_used() {
-	cat $VHCI/status* | awk '($1 == "hs" || $1 == "ss") && $3 != "004" { print $2 + 0 }'
+	local file lines line
+	for file in $VHCI/status*; do
+		mapfile -t lines <"$file"
+		for line in "${lines[@]}"; do
+			# hub, port and state, in columns of fixed width
+			case $line in
+				[hs]s\ \ ????\ 004\ *) ;;
+				[hs]s\ \ *) echo $((10#${line:4:4})) ;;
+			esac
+		done
+	done
 }
 
 ports_free() {
@@ -119,10 +133,11 @@ ports_free() {
 
 # devices_on remote|local ID: syspaths of devices with vendor:product ID; `remote` are those on vhci
 devices_on() {
-	local side=$1 id=$2 path real
+	local side=$1 id=$2 path real vendor product
 	for path in $USB/*; do
 		[ -e "$path/idVendor" ] || continue
-		[ "$(cat "$path/idVendor" 2>/dev/null):$(cat "$path/idProduct" 2>/dev/null)" = "$id" ] || continue
+		{ read -r vendor <"$path/idVendor" && read -r product <"$path/idProduct"; } 2>/dev/null || continue
+		[ "$vendor:$product" = "$id" ] || continue
 		real=$(readlink -f "$path")
 		case $side:$real in
 			remote:*/vhci_hcd.*) echo "$real" ;;
@@ -149,15 +164,17 @@ has_remote() {
 
 # block_of SYSPATH: name of the disk of a USB storage device
 block_of() {
-	local name
-	name=$(find "$1/" -maxdepth 8 -type d -path '*/block/*' -name 'sd*' 2>/dev/null | head -n 1)
-	[ -n "$name" ] && basename "$name"
+	local path
+	for path in "$1"/*/host*/target*/*/block/sd*; do
+		[ -d "$path" ] && echo "${path##*/}" && return
+	done
+	return 1
 }
 
 # disk_ready SYSPATH: the disk is there and has a size
 disk_ready() {
-	local name
-	name=$(block_of "$1") && [ -b "/dev/$name" ] && [ "$(cat "/sys/block/$name/size")" -gt 0 ]
+	local name size
+	name=$(block_of "$1") && [ -b "/dev/$name" ] && read -r size <"/sys/block/$name/size" && [ "$size" -gt 0 ]
 }
 
 # Gadgets on dummy_hcd.
@@ -243,7 +260,8 @@ stop_usbipd() {
 
 # host_status BUSID: 1 available, 2 used, 3 error
 host_status() {
-	cat "$USB/$1/usbip_status" 2>/dev/null
+	local status
+	{ read -r status <"$USB/$1/usbip_status"; } 2>/dev/null && echo "$status"
 }
 
 host_is() {

@@ -14,7 +14,8 @@ start_usbipd_device() {
 
 # vudc_status N: 1 available, 2 used, 3 error
 vudc_status() {
-	cat "$VUDC.$1/usbip_status" 2>/dev/null
+	local status
+	{ read -r status <"$VUDC.$1/usbip_status"; } 2>/dev/null && echo "$status"
 }
 
 vudc_is() {

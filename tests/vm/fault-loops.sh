@@ -8,7 +8,7 @@
 
 . /tests/lib.sh
 . /tests/fault.sh
-ROUNDS=8
+ROUNDS=4
 ! full || ROUNDS=25
 ID=0525:a4a0
 load_dummy high
@@ -58,7 +58,7 @@ for ((round = 0; round < ROUNDS; round++)); do
 	bind "$id" >/dev/null
 	within 60 usbip attach -r 127.0.0.1 -b "$id" >/dev/null 2>&1 &
 	tool=$!
-	sleep 0.$((round % 10))
+	sleep 0.$((round * 10 / ROUNDS))
 	within 60 rmmod vhci-hcd || failed=$((failed + 1))
 	wait $tool
 	modprobe vhci-hcd || failed=$((failed + 1))
@@ -79,7 +79,7 @@ for ((round = 0; round < ROUNDS; round++)); do
 	bind "$id" >/dev/null || failed=$((failed + 1))
 	within 60 usbip attach -r 127.0.0.1 -b "$id" >/dev/null 2>&1 &
 	tool=$!
-	sleep 0.$((round % 10))
+	sleep 0.$((round * 10 / ROUNDS))
 	gadget_unplug zero
 	wait $tool
 	wait_for 30 ports_free || failed=$((failed + 1))

@@ -8,7 +8,7 @@
 
 . /tests/lib.sh
 . /tests/fault.sh
-ROUNDS=10
+ROUNDS=6
 ! full || ROUNDS=40
 ID=0525:a4a0
 load_dummy high
@@ -35,7 +35,7 @@ tool_ends() {
 for ((round = 0; round < ROUNDS; round++)); do
 	usbip attach -r 127.0.0.1 -b "$id" >/dev/null 2>&1 &
 	tool=$!
-	sleep 0.0$((round % 10))
+	sleep 0.0$((round * 10 / ROUNDS))
 	kill -9 $tool
 	wait $tool
 	settle
@@ -44,7 +44,7 @@ same "kill -9 of attach" 0 $bad
 for ((round = 0; round < ROUNDS; round++)); do
 	usbip attach -r 127.0.0.1 -b "$id" >/dev/null 2>&1 &
 	tool=$!
-	sleep 0.0$((round % 10))
+	sleep 0.0$((round * 10 / ROUNDS))
 	kill -STOP $tool
 	sleep 0.2
 	# Meanwhile others can look and, in the end, the tool goes on.
@@ -57,7 +57,7 @@ same "SIGSTOP and SIGCONT of attach" 0 $bad
 for ((round = 0; round < ROUNDS / 2; round++)); do
 	usbip attach -r 127.0.0.1 -b "$id" >/dev/null 2>&1 &
 	tool=$!
-	sleep 0.0$((round % 10))
+	sleep 0.0$((round * 10 / ROUNDS))
 	# The daemon forks for each client; both go.
 	pkill -9 -x usbipd
 	tool_ends
@@ -82,7 +82,7 @@ for ((round = 0; round < ROUNDS; round++)); do
 	attach "$id" $ID >/dev/null 2>&1 || bad=$((bad + 1))
 	sh -c "echo $(ports_used) >$VHCI/detach" &
 	tool=$!
-	sleep 0.00$((round % 10))
+	sleep 0.00$((round * 10 / ROUNDS))
 	kill -9 $tool
 	wait $tool
 	settle

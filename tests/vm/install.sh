@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# once: yes
 # modules: rust
 # vm: --add Makefile:/src/Makefile --add scripts:/src/scripts --timeout 900
 #
