@@ -314,6 +314,8 @@ slab_counts() {
 leak_rounds() {
 	local name=$1 rounds=$2 bad round part
 	shift 2
+	# The kernel watches how memory is used, and needs more of it for that the more is going on.
+	echo N 2>/dev/null >/sys/module/damon_stat/parameters/enabled
 	"$@" >/tmp/round || { round_failed "$name" "first round" "$@"; return; }
 	sleep 1
 	slab_counts >/tmp/slab.0
