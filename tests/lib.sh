@@ -378,8 +378,9 @@ threads_gone() {
 	! grep -qxE '(vhci|stub|vudc)_(rx|tx)' /proc/[0-9]*/comm 2>/dev/null
 }
 
-# unload: both modules and the core go, which they do only if nothing holds them
+# unload: the modules and the core go, which they do only if nothing holds them
 unload() {
+	[ ! -e /sys/module/usbip_ux ] || check "usbip-ux unloads" within 60 rmmod usbip-ux
 	check "vhci-hcd unloads" within 60 rmmod vhci-hcd
 	check "usbip-host unloads" within 60 rmmod usbip-host
 	check "usbip-core unloads" within 60 rmmod usbip-core

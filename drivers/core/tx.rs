@@ -50,8 +50,8 @@ pub(crate) struct Tx<T> {
     source: T,
     transport: Carrier,
     parts: IoVecs,
-    /// What the source gathered, and how many bytes of it have been sent; nothing if it has no frame.
-    frame: Option<(Fill, usize)>,
+    /// How many bytes have been sent of the frame that the source has gathered; nothing if it has none.
+    sent: Option<usize>,
 }
 
 impl<T: Transmit> Tx<T> {
@@ -60,15 +60,17 @@ impl<T: Transmit> Tx<T> {
             source,
             transport,
             parts: IoVecs::new(),
-            frame: None,
+            sent: None,
         }
     }
 }
 
 impl<T: Transmit> Pump for Tx<T> {
     fn step(&mut self, wait: Wait) -> Result<Step, Fault> {
-        let (fill, before) = match self.frame {
-            Some(frame) => frame,
+        let (fill, before) = match self.sent {
+            // Whatever has been queued since it was gathered may have raised the signal before this
+            // call, for which it is lowered already: nobody would ask again.
+            Some(sent) => (Fill::Part, sent),
             None => (self.source.gather()?, 0),
         };
         if fill == Fill::Empty {
@@ -80,10 +82,10 @@ impl<T: Transmit> Pump for Tx<T> {
         usbip_dbg!(Xmit, "sent {} bytes\n", now);
         let sent = before.saturating_add(now);
         if sent < frame.len_bytes() {
-            self.frame = Some((fill, sent));
+            self.sent = Some(sent);
             return Ok(Step::More);
         }
-        self.frame = None;
+        self.sent = None;
         self.source.sent()?;
         Ok(match fill {
             Fill::Part => Step::More,
