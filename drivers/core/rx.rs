@@ -10,7 +10,10 @@ use kernel::{
     prelude::*, //
 };
 
-use usbip_kernel::iovec::IoVecs;
+use usbip_kernel::{
+    iovec::IoVecs,
+    mem::zeroes, //
+};
 use usbip_logic::receive::Receiver;
 use usbip_proto::HEADER_LEN;
 
@@ -36,7 +39,7 @@ const LARGE: usize = 1024;
 pub(crate) struct Rx<R> {
     sink: R,
     receiver: Receiver,
-    read_ahead: KVec<u8>,
+    read_ahead: KVVec<u8>,
     parts: IoVecs,
     patience: Patience,
 }
@@ -51,7 +54,7 @@ impl<R: Receive> Rx<R> {
         Ok(Self {
             sink,
             receiver: Receiver::new(),
-            read_ahead: KVec::from_elem(0, READ_AHEAD, GFP_KERNEL)?,
+            read_ahead: zeroes(READ_AHEAD)?,
             parts: IoVecs::new(),
             patience: Patience::new(),
         })

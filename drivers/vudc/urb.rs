@@ -5,11 +5,13 @@
 //! Not the kernel's `struct urb`: there is no bus that one could be submitted to.
 
 use kernel::{
-    alloc::flags::__GFP_NOWARN,
     prelude::*, //
 };
 
-use usbip_kernel::iovec::WriteVec;
+use usbip_kernel::{
+    iovec::WriteVec,
+    mem::zeroes, //
+};
 use usbip_logic::{
     budget::Share,
     gadget::Side, //
@@ -151,7 +153,7 @@ impl Urb {
 
     fn buffers(shape: &Shape) -> Result<(KVVec<u8>, KVec<IsoPacket>)> {
         // Zeros: what the device does not fill must not be somebody else's.
-        let data = KVVec::from_elem(0, shape.length, GFP_KERNEL | __GFP_NOWARN)?;
+        let data = zeroes(shape.length)?;
         let packets = KVec::with_capacity(usize::from(shape.packets), GFP_KERNEL)?;
         Ok((data, packets))
     }

@@ -1,15 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A scope in which the calling thread allocates without I/O.
+//! Memory: cleared bytes, and a scope in which the calling thread allocates without I/O.
 //!
 //! It must never let a scope move to another thread.
 
 use kernel::{
+    alloc::{
+        flags::{
+            __GFP_NOWARN,
+            __GFP_ZERO, //
+        },
+        AllocError, //
+    },
     prelude::*,
     types::NotThreadSafe, //
 };
 
 use crate::bindings as helpers;
+
+/// That many bytes, all zero. May sleep.
+///
+/// `KVVec::from_elem` writes them one at a time, which takes longer than all else that is done to them.
+///
+/// # Errors
+///
+/// If there is no memory, of which nothing is said in the log: lengths come from elsewhere.
+#[doc(alias = "kvzalloc")]
+pub fn zeroes(length: usize) -> Result<KVVec<u8>, AllocError> {
+    let mut bytes = KVVec::with_capacity(length, GFP_KERNEL | __GFP_NOWARN | __GFP_ZERO)?;
+    // SAFETY: There is room for so many, and the allocator has cleared all of it, so that they are
+    // initialised.
+    unsafe { bytes.inc_len(length) };
+    Ok(bytes)
+}
 
 /// While this lives, allocations of the thread do not start I/O to get memory, as if all were
 /// `GFP_NOIO`.
