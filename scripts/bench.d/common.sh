@@ -6,11 +6,13 @@
 . /tests/lib.sh
 . /root/settings
 
+# What is measured, in the order in which they load.
+MODULES="usbip-core usbip-host vhci-hcd"
 folder=/usr/lib/modules/$(uname -r)
 # What the modules need; by path they do not bring it along.
 modprobe -a usbcore usb_common
 
-# insert WHOSE: load all modules of c or rust, by path, so that they can be changed in one boot
+# insert WHOSE: load the modules of c or rust, by path, so that they can be changed in one boot
 insert() {
 	local path module
 	case $1 in
@@ -18,14 +20,19 @@ insert() {
 		rust) path=$folder/updates ;;
 	esac
 	whose=$1
-	for module in usbip-core usbip-host vhci-hcd; do
+	loaded=
+	for module in $MODULES; do
+		loaded="$module $loaded"
 		insmod "$path/$module.ko" || die "$module of $1 does not load"
 	done
 }
 
 remove() {
+	local module
 	wait_for 60 ports_free
-	within 60 rmmod vhci-hcd && within 60 rmmod usbip-host && within 60 rmmod usbip-core || die "the modules of $whose do not unload"
+	for module in $loaded; do
+		within 60 rmmod $module || die "$module of $whose does not unload"
+	done
 }
 
 # bench SUITE [BUSID]: run it and say whose modules did it

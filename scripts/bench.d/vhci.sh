@@ -8,6 +8,14 @@
 suites() {
 	bench vhci
 	bench many
+	[ $whose = c ] || carried
+}
+# There is nothing of this with C.
+carried() {
+	insmod "$folder/updates/usbip-ux.ko" && wait_for 10 test -c /dev/usbip-ux || die "no /dev/usbip-ux"
+	bench ux
+	wait_for 60 ports_free
+	within 60 rmmod usbip-ux || die "usbip-ux does not unload"
 }
 
 round=0

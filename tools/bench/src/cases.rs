@@ -4,7 +4,8 @@
 
 use std::{
     error::Error,
-    result, //
+    result,
+    time::Instant, //
 };
 
 use usbip_proto::{
@@ -31,8 +32,8 @@ use crate::{
         Speed, //
     },
     usbfs::{
-        Device,
-        Queue,
+        self,
+        Repeated,
         Transfer, //
     }, //
 };
@@ -113,9 +114,28 @@ impl<'a> Meter<'a> {
         println!("{name}\tns\t{}", busy / transfers);
         Ok(())
     }
+
+    /// As [`Meter::measure`], but prints how long a transfer takes, also where the processor waits.
+    pub(crate) fn measure_with_waiting(
+        &self,
+        name: &str,
+        count: usize,
+        mut run: impl FnMut(usize) -> Result<()>,
+    ) -> Result<()> {
+        if !self.wants(name) || self.counters.is_some() {
+            return Ok(());
+        }
+        run(count / 4)?;
+        let count = count * self.options.times;
+        let began = Instant::now();
+        run(count)?;
+        let elapsed = began.elapsed().as_nanos();
+        println!("{name}\telapsed\t{}", elapsed / u128::try_from(count)?);
+        Ok(())
+    }
 }
 
-const KIB: usize = 1024;
+pub(crate) const KIB: usize = 1024;
 static SIZES: [(&str, usize); 4] = [
     ("512 B", 512),
     ("4 KiB", 4 * KIB),
@@ -139,7 +159,7 @@ static GADGET_SIZES: [(u8, &[(&str, usize)]); 2] = [
 ];
 
 /// How many transfers of a size tell enough.
-fn transfers(length: usize) -> usize {
+pub(crate) fn transfers(length: usize) -> usize {
     match length {
         0..=4096 => 800,
         4097..=16384 => 480,
@@ -159,12 +179,7 @@ fn bulk(
         for (direction, endpoint) in endpoints {
             for &(size, length) in sizes {
                 let name = format!("{suite} bulk {direction} {size} x {depth}");
-                let transfer = Transfer {
-                    kind: TransferKind::Bulk,
-                    endpoint,
-                    length,
-                    packets: 0,
-                };
+                let transfer = Transfer::bulk(endpoint, length);
                 meter.measure(&name, transfers(length), |count| {
                     run(transfer, depth, count)
                 })?;
@@ -195,14 +210,14 @@ impl Played {
 pub(crate) fn vhci(options: &Options) -> Result<()> {
     let meter = Meter::new(options)?;
     let played = Played::new()?;
-    let device = Device::open(played.import.path())?;
+    let mut device = usbfs::open(played.import.path())?;
     let endpoints = [("in", BULK_IN), ("out", BULK_OUT)];
     bulk(
         &meter,
         "vhci",
         endpoints,
         &SIZES,
-        |transfer, depth, count| device.queue(transfer, depth)?.run(count),
+        |transfer, depth, count| Repeated::new(&mut device, transfer, depth)?.run(count),
     )?;
     for (name, kind, endpoint, length, packets, depth) in [
         (
@@ -243,9 +258,11 @@ pub(crate) fn vhci(options: &Options) -> Result<()> {
             endpoint,
             length,
             packets,
+            // What the exporter answers with as much as it is asked for.
+            setup: [0xc0, 1, 0, 0, 0, 0, 64, 0],
         };
         meter.measure(name, transfers(length), |count| {
-            device.queue(transfer, depth)?.run(count)
+            Repeated::new(&mut device, transfer, depth)?.run(count)
         })?;
     }
     Ok(())
@@ -280,7 +297,7 @@ pub(crate) fn host(options: &Options, busid: &str) -> Result<()> {
     })
 }
 
-fn bulk_endpoints(descriptors: &[u8]) -> Result<[(&'static str, u8); 2]> {
+pub(crate) fn bulk_endpoints(descriptors: &[u8]) -> Result<[(&'static str, u8); 2]> {
     let find = |is_in| find_endpoint(descriptors, TransferKind::Bulk, is_in).ok_or("no endpoint");
     Ok([("in", find(true)?), ("out", find(false)?)])
 }
@@ -300,13 +317,13 @@ pub(crate) fn both(options: &Options, busid: &str) -> Result<()> {
     let endpoints = bulk_endpoints(&import.descriptors()?)?;
     for (number, sizes) in GADGET_SIZES {
         import.configure(number)?;
-        let device = Device::open(import.path())?;
+        let mut device = usbfs::open(import.path())?;
         bulk(
             &meter,
             "both",
             endpoints,
             sizes,
-            |transfer, depth, count| device.queue(transfer, depth)?.run(count),
+            |transfer, depth, count| Repeated::new(&mut device, transfer, depth)?.run(count),
         )?;
     }
     Ok(())
@@ -321,25 +338,20 @@ pub(crate) fn many(options: &Options) -> Result<()> {
     let played = (0..DEVICES)
         .map(|_| Played::new())
         .collect::<Result<Vec<_>>>()?;
-    let devices = played
+    let mut devices = played
         .iter()
-        .map(|played| Device::open(played.import.path()))
+        .map(|played| usbfs::open(played.import.path()))
         .collect::<Result<Vec<_>>>()?;
     for (direction, endpoint) in [("in", BULK_IN), ("out", BULK_OUT)] {
-        let transfer = Transfer {
-            kind: TransferKind::Bulk,
-            endpoint,
-            length: 4 * KIB,
-            packets: 0,
-        };
-        let mut queues = devices
-            .iter()
-            .map(|device| device.queue(transfer, DEPTH))
+        let transfer = Transfer::bulk(endpoint, 4 * KIB);
+        let mut all = devices
+            .iter_mut()
+            .map(|device| Repeated::new(device, transfer, DEPTH))
             .collect::<Result<Vec<_>>>()?;
         let name = format!("vhci 16 devices, bulk {direction} 4 KiB x {DEPTH}");
         let each = transfers(transfer.length) / DEVICES;
         meter.measure(&name, each * DEVICES, |count| {
-            Queue::run_all(&mut queues, count / DEVICES)
+            Repeated::run_all(&mut all, count / DEVICES)
         })?;
     }
     Ok(())

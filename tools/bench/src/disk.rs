@@ -5,17 +5,18 @@
 use std::{
     fs::{
         self,
-        File,
-        OpenOptions, //
+        File, //
     },
-    os::unix::fs::{
-        FileExt,
-        OpenOptionsExt, //
-    },
+    os::unix::fs::FileExt,
     path::{
         Path,
         PathBuf, //
-    },
+    }, //
+};
+
+use rustix::fs::{
+    Mode,
+    OFlags, //
 };
 
 use crate::{
@@ -44,11 +45,8 @@ pub(crate) fn run(options: &Options, busid: &str) -> Result<()> {
     let meter = Meter::new(options)?;
     let import = connect(busid, Speed::Super)?;
     let disk = wait_for("the disk", || node(import.path()))?;
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_DIRECT)
-        .open(disk)?;
+    let past_the_cache = OFlags::RDWR | OFlags::DIRECT | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(disk, past_the_cache, Mode::empty())?);
     for (size, length, count) in SIZES {
         let memory = memory(length);
         meter.measure(&format!("disk read {size}"), count, |count| {

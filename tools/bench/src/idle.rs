@@ -22,6 +22,8 @@ use std::{
     }, //
 };
 
+use usbip_user::scheduling::run_when_idle;
+
 use crate::cases::Result;
 
 /// Whether the thread is to fill the idle time.
@@ -51,11 +53,7 @@ impl Clock {
     /// Makes the thread, which never ends, and finds out how fast it is.
     pub(crate) fn new() -> Result<Self> {
         let thread = thread::spawn(|| {
-            let parameters = libc::sched_param { sched_priority: 0 };
-            // SAFETY: The structure is valid; 0 is the calling thread.
-            let failed =
-                unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) };
-            assert_eq!(failed, 0, "SCHED_IDLE");
+            run_when_idle().expect("the idle class");
             loop {
                 thread::park();
                 while IS_ON.load(Ordering::Relaxed) {

@@ -26,6 +26,7 @@ use usbip_proto::DevId;
 use crate::cases::Result;
 
 const VHCI: &str = "/sys/devices/platform/vhci_hcd.0";
+const VUDC: &str = "/sys/devices/platform/usbip-vudc";
 const DEVICES: &str = "/sys/bus/usb/devices";
 /// Until drivers have looked at a new device.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -58,15 +59,18 @@ pub(crate) struct Import {
 impl Import {
     /// Attaches what is behind `socket`, and waits for the device.
     pub(crate) fn attach(socket: &TcpStream, speed: Speed, id: DevId) -> Result<Self> {
+        let socket = socket.as_raw_fd().to_string();
+        Self::through(speed, |port| {
+            fs::write(attach_file(), attach_line(port, &socket, speed, id))?;
+            Ok(())
+        })
+    }
+
+    /// Has `attach` attach something to a free port, and waits for the device.
+    pub(crate) fn through(speed: Speed, attach: impl FnOnce(u32) -> Result<()>) -> Result<Self> {
         let known = imported()?;
         let port = free_port(speed)?;
-        let line = format!(
-            "{port} {} {} {}",
-            socket.as_raw_fd(),
-            id.get(),
-            speed as u32
-        );
-        fs::write(format!("{VHCI}/attach"), line)?;
+        attach(port)?;
         let mut import = Self {
             port,
             path: PathBuf::new(),
@@ -123,9 +127,27 @@ impl Drop for Import {
     }
 }
 
+/// The file through which a connection is given to a port.
+pub(crate) fn attach_file() -> String {
+    format!("{VHCI}/attach")
+}
+
+/// What is written to it; `socket` is a descriptor's number.
+pub(crate) fn attach_line(port: u32, socket: &str, speed: Speed, id: DevId) -> String {
+    format!("{port} {socket} {} {}", id.get(), speed as u32)
+}
+
+/// Gives the other end of a connection to usbip-vudc, for one of its controllers.
+pub(crate) fn export_gadget(controller: u32, socket: &TcpStream) -> Result<()> {
+    export_at(&format!("{VUDC}.{controller}"), socket)
+}
+
 /// Gives the other end of a connection to usbip-host, for the device `busid`.
 pub(crate) fn export(busid: &str, socket: &TcpStream) -> Result<()> {
-    let path = format!("{DEVICES}/{busid}");
+    export_at(&format!("{DEVICES}/{busid}"), socket)
+}
+
+fn export_at(path: &str, socket: &TcpStream) -> Result<()> {
     wait_for("the exported device", || {
         let status = fs::read_to_string(format!("{path}/usbip_status")).ok()?;
         (status.trim() == "1").then_some(())

@@ -5,12 +5,16 @@
 //! It is the same for whosever modules are loaded, and does as little as it can itself, so that what
 //! differs between two runs is the modules. What it prints are lines of `case TAB value`.
 
+#![forbid(unsafe_code)]
+
+mod carried;
 mod cases;
 mod client;
 mod count;
 mod descriptors;
 mod disk;
 mod exporter;
+mod gadget;
 mod idle;
 mod link;
 mod memory;
@@ -33,6 +37,8 @@ const USAGE: &str = "usage: usbip-bench [--count] [--only TEXT] [--times N] SUIT
   both BUSID    the same gadget, exported by usbip-host and imported by vhci-hcd
   disk BUSID    a disk, exported by usbip-host and imported by vhci-hcd
   many          16 exporters in user space at once
+  ux            an exporter in user space, imported by vhci-hcd over a connection that ux-pump carries
+  vudc          a source-sink gadget on usbip-vudc.0, imported by vhci-hcd; waiting included
   memory        what an idle imported device takes
 --count counts calls, wake-ups and allocations instead of time; --only runs the cases that contain TEXT;\n--times makes so many times the usual number of transfers";
 
@@ -65,6 +71,8 @@ fn run() -> Result<()> {
         ["both", busid] => cases::both(&options, busid),
         ["disk", busid] => disk::run(&options, busid),
         ["many"] => cases::many(&options),
+        ["ux"] => carried::run(&options),
+        ["vudc"] => gadget::run(&options),
         ["memory"] => memory::run(),
         _ => Err(USAGE.into()),
     }

@@ -10,9 +10,12 @@ use std::{
         Read,
         Write, //
     },
-    net::TcpStream,
-    os::fd::AsRawFd,
-    ptr, //
+    net::TcpStream, //
+};
+
+use rustix::net::{
+    recv,
+    RecvFlags, //
 };
 
 const READ_AHEAD: usize = 64 << 10;
@@ -74,13 +77,13 @@ impl Stream {
                 self.fill()?;
                 continue;
             }
-            let socket = self.socket.as_raw_fd();
-            // SAFETY: With this flag TCP drops the bytes, and writes none.
-            let dropped = unsafe { libc::recv(socket, ptr::null_mut(), count, libc::MSG_TRUNC) };
-            match usize::try_from(dropped) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(dropped) => count -= dropped,
-                Err(_) => return Err(io::Error::last_os_error()),
+            // With this flag TCP drops the bytes, and writes none: the buffer, which is empty now, says
+            // how many.
+            let room = count.min(self.buffer.len());
+            let room = self.buffer.get_mut(..room).unwrap_or_default();
+            match recv(&self.socket, room, RecvFlags::TRUNC)? {
+                (_, 0) => return Err(ErrorKind::UnexpectedEof.into()),
+                (_, dropped) => count = count.saturating_sub(dropped),
             }
         }
     }

@@ -8,8 +8,7 @@ use std::{
 };
 
 use rustix::io::Errno;
-
-use crate::node::Node;
+use usbip_user::ux::Node;
 
 /// Bytes that are moved at a time.
 const BUFFER: usize = 256 * 1024;

@@ -6,8 +6,9 @@
 //! output. TEXT is written to FILE, the `attach` of a controller or the `usbip_sockfd` of a device;
 //! `{}` in it becomes the descriptor that stands for the connection.
 
+#![forbid(unsafe_code)]
+
 mod flow;
-mod node;
 
 use std::{
     env,
@@ -21,12 +22,11 @@ use rustix::{
     event::epoll::{self, CreateFlags, Event, EventData, EventFlags},
     io::Errno,
     net::{self, AddressFamily, SocketFlags, SocketType},
+    process::{getpid, pidfd_getfd, pidfd_open, PidfdFlags, PidfdGetfdFlags},
 };
+use usbip_user::ux::Node;
 
-use crate::{
-    flow::{Flow, Outcome},
-    node::Node,
-};
+use crate::flow::{Flow, Outcome};
 
 /// Who reports something, in the events.
 const NODE: u64 = 0;
@@ -55,9 +55,10 @@ impl Peer {
                 token: Some(pair),
             });
         }
-        // By its name, so that nobody has to vouch for a number.
-        let number: u32 = fd.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
-        let input = node::descriptor(number)?;
+        // Asked of the kernel as another process would, so that nobody has to vouch for the number.
+        let number = fd.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
+        let this = pidfd_open(getpid(), PidfdFlags::empty())?;
+        let input = pidfd_getfd(this, number, PidfdGetfdFlags::empty())?;
         Ok(Self {
             output: rustix::io::dup(&input)?,
             input,

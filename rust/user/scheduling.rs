@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! When threads run.
+
+use std::io;
+
+use crate::checked;
+
+/// Lets the calling thread run only when no other wants to, `SCHED_IDLE` of sched(7).
+///
+/// # Errors
+///
+/// EPERM where a security module forbids it.
+pub fn run_when_idle() -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: The structure is valid, and is only read; 0 is the calling thread.
+    checked(unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) })?;
+    Ok(())
+}
