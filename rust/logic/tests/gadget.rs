@@ -291,3 +291,22 @@ fn status_of_the_device() {
     features.reset();
     assert_eq!(features.byte(), 1);
 }
+
+/// A counter of microframes with 32 bits wraps after 6.2 days of continuous use.
+#[test]
+fn goes_on_when_microframes_no_longer_fit_into_32_bits() {
+    let interval = interval_ns(1, false);
+    let end = interval * (1 << 32);
+    let (mut pace, mut now, mut moved) = (Pace::new(), end - 10_000_000, 0_u64);
+    while now < end + 10_000_000 {
+        match pace.packet(now, interval) {
+            Packet::Due => moved += 1,
+            Packet::At(next) => {
+                assert!(next > now);
+                now = next;
+            }
+        }
+    }
+    // Those of a frame move together at its beginning.
+    assert!((160..=168).contains(&moved), "{moved} packets in 20 ms");
+}
