@@ -93,12 +93,14 @@ impl Table {
             drop(handle);
             // By name: what was shared under it may have been plugged in anew.
             if let Some(device) = Device::find(name.as_bytes()) {
-                device.find_driver().inspect_err(|_| {
+                if let Err(error) = device.find_driver() {
+                    self.names.lock().fail_rebind(&name);
                     dev_err!(
                         AsRef::<kernel::device::Device>::as_ref(&*device),
                         "rebind failed\n"
-                    )
-                })?;
+                    );
+                    return Err(error);
+                }
             }
             let handle = self.names.lock().end_rebind(&name);
             drop(handle);

@@ -210,6 +210,16 @@ impl<D> BusIdTable<D> {
         }
     }
 
+    /// Ends what [`BusIdTable::begin_rebind`] started, without success: the name stays listed, for the
+    /// device to be rebound or, after another `add`, to be bound.
+    pub fn fail_rebind(&mut self, name: &BusId) {
+        if let Ok(slot) = self.slot(name) {
+            if slot.state == State::Returning {
+                slot.state = State::Removed;
+            }
+        }
+    }
+
     /// Takes any name out, with its handle; `None` once the table is empty. For when the driver
     /// goes away, and all devices go back to their own ones.
     pub fn pop(&mut self) -> Option<(BusId, Option<D>)> {

@@ -83,6 +83,8 @@ detach_all >/dev/null
 usbip unbind -b "$id" 2>/dev/null
 matched() {
 	write "del $id" $HOST/match_busid 2>/dev/null
+	# Only this takes a name out whose device is not bound.
+	write "$id" $HOST/rebind 2>/dev/null
 	! grep -q "$id" $HOST/match_busid
 }
 EACH_LEAST=0 each "match_busid add" matched write "add $id" $HOST/match_busid

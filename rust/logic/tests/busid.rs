@@ -110,6 +110,29 @@ fn add_after_del() {
     assert!(table.claim(&busid, device).is_ok());
 }
 
+/// A device that found no driver could not be bound again either, until a `rebind` succeeded.
+#[test]
+fn rebind_that_failed_can_be_repeated_or_undone() {
+    let mut table = Table::new();
+    let busid = name("1-1");
+    let device = device();
+    table.add(busid).unwrap();
+    table.claim(&busid, Rc::clone(&device)).unwrap();
+    table.release(&busid, Release::Unbound);
+    assert!(table.begin_rebind(&busid).is_ok());
+    table.fail_rebind(&busid);
+    assert_eq!(
+        table.begin_rebind(&busid),
+        Ok(Rebind::Attach(Some(Rc::clone(&device))))
+    );
+    table.fail_rebind(&busid);
+    assert!(table.claim(&busid, Rc::clone(&device)).is_err());
+    table.add(busid).unwrap();
+    assert!(table.claim(&busid, Rc::clone(&device)).is_ok());
+    table.fail_rebind(&busid);
+    assert_eq!(table.state(&busid), Some(State::Claimed));
+}
+
 /// `rebind` of a name whose device was never bound followed a null pointer.
 #[test]
 fn s18_rebind_of_what_was_never_bound() {
