@@ -8,7 +8,10 @@
 
 use kernel::time::Delta;
 
-use usbip_kernel::time::now_ms;
+use usbip_kernel::time::{
+    Moment,
+    Span, //
+};
 use usbip_logic::waits::PERIODS;
 
 use crate::params::stall_limit;
@@ -20,31 +23,30 @@ pub fn stall_period() -> Option<Delta> {
 
 /// The limits of a connection, as they were when it was made.
 struct Limits {
-    /// Milliseconds that the peer may stop in the middle of a PDU.
-    silence: u64,
-    /// Milliseconds between two looks.
-    period: u64,
+    /// How long the peer may stop in the middle of a PDU.
+    silence: Span,
+    /// The time between two looks.
+    period: Span,
 }
 
 /// The clock of a receiving thread.
 pub(crate) struct Patience {
     limits: Option<Limits>,
     /// When the last bytes came.
-    heard: u64,
+    heard: Moment,
     /// When the last period ended.
-    ticked: u64,
+    ticked: Moment,
 }
 
 impl Patience {
     /// Begins to count.
     pub(crate) fn new() -> Self {
-        let now = now_ms();
-        let millis = |delta: Delta| u64::try_from(delta.as_millis()).unwrap_or(u64::MAX);
+        let now = Moment::now();
         let limits = stall_limit().zip(stall_period());
         Self {
             limits: limits.map(|(silence, period)| Limits {
-                silence: millis(silence),
-                period: millis(period),
+                silence: silence.into(),
+                period: period.into(),
             }),
             heard: now,
             ticked: now,
@@ -53,30 +55,27 @@ impl Patience {
 
     /// Bytes came.
     pub(crate) fn heard(&mut self) {
-        if self.limits.is_some() {
-            self.heard = now_ms();
-        }
+        self.heard = Moment::now();
     }
 
     /// Whether a peer that is in the middle of a PDU has stopped there for too long.
     pub(crate) fn is_over(&self) -> bool {
         self.limits
             .as_ref()
-            .is_some_and(|limits| now_ms().saturating_sub(self.heard) >= limits.silence)
+            .is_some_and(|limits| self.heard.is_past(limits.silence))
     }
 
     /// Whether a period has ended since it was last said that one has.
     ///
     /// Periods are never shorter than they are to be, so that nobody is blamed too early.
     pub(crate) fn has_ticked(&mut self) -> bool {
-        let Some(limits) = &self.limits else {
-            return false;
-        };
-        let now = now_ms();
-        let over = now.saturating_sub(self.ticked) >= limits.period;
-        if over {
-            self.ticked = now;
+        let is_past = self
+            .limits
+            .as_ref()
+            .is_some_and(|limits| self.ticked.is_past(limits.period));
+        if is_past {
+            self.ticked = Moment::now();
         }
-        over
+        is_past
     }
 }

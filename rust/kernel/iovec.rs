@@ -42,6 +42,7 @@ impl IoVecs {
     }
 
     /// An empty list of parts to read to.
+    #[inline]
     pub fn read(&mut self) -> ReadVec<'_> {
         ReadVec {
             parts: Parts::new(&mut self.0),
@@ -50,6 +51,7 @@ impl IoVecs {
     }
 
     /// An empty list of parts to write from.
+    #[inline]
     pub fn write(&mut self) -> WriteVec<'_> {
         WriteVec {
             parts: Parts::new(&mut self.0),
@@ -86,16 +88,14 @@ impl<'a> Parts<'a> {
         self.bytes = 0;
     }
 
+    #[inline]
     fn push(&mut self, base: *mut u8, len: usize) -> Result {
         if len == 0 {
             return Ok(());
         }
         let bytes = self.bytes.checked_add(len).ok_or(EOVERFLOW)?;
         if self.entries.len() == self.entries.capacity() {
-            // Those who send and receive stand between the kernel and its memory.
-            let _no_io = NoIo::enter();
-            self.entries
-                .reserve(self.entries.len().max(8), GFP_KERNEL)?;
+            self.grow()?;
         }
         // INVARIANT: Not empty, and counted below.
         self.entries.push_within_capacity(bindings::kvec {
@@ -103,6 +103,15 @@ impl<'a> Parts<'a> {
             iov_len: len,
         })?;
         self.bytes = bytes;
+        Ok(())
+    }
+
+    #[cold]
+    fn grow(&mut self) -> Result {
+        // Those who send and receive stand between the kernel and its memory.
+        let _no_io = NoIo::enter();
+        self.entries
+            .reserve(self.entries.len().max(8), GFP_KERNEL)?;
         Ok(())
     }
 }
@@ -123,6 +132,7 @@ impl<'a> ReadVec<'a> {
     /// # Errors
     ///
     /// `ENOMEM` when the list cannot grow.
+    #[inline]
     pub fn push(&mut self, part: &'a mut [u8]) -> Result {
         // INVARIANT: An exclusive reference for `'a`.
         self.parts.push(part.as_mut_ptr(), part.len())
@@ -134,6 +144,7 @@ impl<'a> ReadVec<'a> {
     ///
     /// `len` bytes at `base` must be initialised, and valid for reads and writes by this list alone
     /// for `'a`.
+    #[inline]
     pub unsafe fn push_raw(&mut self, base: NonNull<u8>, len: usize) -> Result {
         // INVARIANT: By this function's requirements.
         self.parts.push(base.as_ptr(), len)
@@ -145,6 +156,7 @@ impl<'a> ReadVec<'a> {
     }
 
     /// How many bytes the parts have together.
+    #[inline]
     pub fn len_bytes(&self) -> usize {
         self.parts.bytes
     }
@@ -186,6 +198,7 @@ impl<'a> WriteVec<'a> {
     /// # Errors
     ///
     /// `ENOMEM` when the list cannot grow.
+    #[inline]
     pub fn push(&mut self, part: &'a [u8]) -> Result {
         // INVARIANT: A reference for `'a`; nothing is ever written through a list of this type.
         self.parts.push(part.as_ptr().cast_mut(), part.len())
@@ -196,6 +209,7 @@ impl<'a> WriteVec<'a> {
     /// # Safety
     ///
     /// `len` bytes at `base` must be initialised, valid for reads and written by nobody for `'a`.
+    #[inline]
     pub unsafe fn push_raw(&mut self, base: NonNull<u8>, len: usize) -> Result {
         // INVARIANT: By this function's requirements.
         self.parts.push(base.as_ptr(), len)
@@ -207,6 +221,7 @@ impl<'a> WriteVec<'a> {
     }
 
     /// How many bytes the parts have together.
+    #[inline]
     pub fn len_bytes(&self) -> usize {
         self.parts.bytes
     }

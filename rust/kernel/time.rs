@@ -2,6 +2,8 @@
 
 //! Clock and sleep in the units that drivers count in.
 
+use core::ptr;
+
 use kernel::{
     bindings,
     prelude::*,
@@ -28,6 +30,38 @@ pub fn now_ns() -> u64 {
     let nanos = unsafe { bindings::ktime_get() };
     // The clock starts at zero.
     u64::try_from(nanos).unwrap_or(0)
+}
+
+/// A moment, as fine as the timer ticks (1 to 10 ms). To take one costs nothing, unlike the time.
+#[derive(Clone, Copy, Debug)]
+#[doc(alias = "jiffies")]
+pub struct Moment(c_ulong);
+
+/// How long something may take, in ticks of the timer.
+#[derive(Clone, Copy, Debug)]
+pub struct Span(c_ulong);
+
+impl Moment {
+    /// Now. Any context.
+    #[inline]
+    pub fn now() -> Self {
+        // SAFETY: The kernel's counter of ticks, which may be read at any time.
+        Self(unsafe { ptr::read_volatile(&raw const bindings::jiffies) })
+    }
+
+    /// Whether at least so much time has passed since. Any context.
+    #[inline]
+    pub fn is_past(self, span: Span) -> bool {
+        Self::now().0.wrapping_sub(self.0) >= span.0
+    }
+}
+
+impl From<Delta> for Span {
+    fn from(delta: Delta) -> Self {
+        // The first tick may come at once, so that there is one more.
+        let ticks = jiffies(delta).saturating_add(1);
+        Self(c_ulong::try_from(ticks).unwrap_or(0))
+    }
 }
 
 /// Sleeps at least that long; nothing interrupts it. May sleep.
