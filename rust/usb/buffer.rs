@@ -22,6 +22,10 @@ use usbip_kernel::bindings::{
 /// page allocator hands out without much effort.
 const FLAT_MAX: usize = 8 * PAGE_SIZE;
 
+/// Bytes up to which one piece is asked for first, where a controller takes several: it is less work
+/// for all who use it, as long as the page allocator has one at hand.
+const FLAT_TRY_MAX: usize = 16 * PAGE_SIZE;
+
 /// Bytes up to which data shares the memory of its URB.
 const INLINE_MAX: usize = 3 * 1024;
 
@@ -61,9 +65,14 @@ impl Buffer {
         }
         match scatter {
             Some(scatter) if length > FLAT_MAX => {
+                if length <= FLAT_TRY_MAX {
+                    if let Ok(flat) = Flat::new(length, TRY) {
+                        return Ok(Self::Flat(flat));
+                    }
+                }
                 Scattered::new(length, scatter.max_entries).map(Self::Scattered)
             }
-            _ => Flat::new(length).map(Self::Flat),
+            _ => Flat::new(length, INSIST).map(Self::Flat),
         }
     }
 
@@ -111,12 +120,12 @@ pub(crate) struct Scatter {
 pub(crate) struct Flat(NonNull<u8>);
 
 impl Flat {
-    fn new(length: usize) -> Result<Self> {
+    fn new(length: usize, flags: bindings::gfp_t) -> Result<Self> {
         if length > KMALLOC_MAX {
             return Err(ENOMEM);
         }
         // SAFETY: May be called with any size; in a context that may sleep, which all callers are.
-        let memory = unsafe { usbip_helper_kmalloc(length, INSIST) };
+        let memory = unsafe { usbip_helper_kmalloc(length, flags) };
         // INVARIANT: It was just allocated.
         Ok(Self(NonNull::new(memory.cast()).ok_or(ENOMEM)?))
     }
