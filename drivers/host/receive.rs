@@ -205,7 +205,8 @@ impl Incoming {
             return None;
         }
         let request = Request::submit(submit, cost, Some(self.wire.clone()));
-        let urb = Urb::<Idle, _>::new(&self.device, transfer, request).ok();
+        let urb =
+            Urb::<Idle, _>::new(&self.device, transfer, request, Some(self.wire.spares())).ok();
         if urb.is_none() {
             self.charged = self.charged.wrapping_sub(cost);
         }
@@ -235,8 +236,8 @@ impl Incoming {
         self.charge_answer(cost)?;
         let mut request = Request::submit(submit, cost, None);
         request.set_answer(answer);
-        let urb =
-            Urb::<Idle, _>::new(&self.device, &transfer, request).map_err(|_| Fault::NoMemory)?;
+        let urb = Urb::<Idle, _>::new(&self.device, &transfer, request, None)
+            .map_err(|_| Fault::NoMemory)?;
         if answer == Answer::Submit && self.log.allows() {
             dev_err!(
                 AsRef::<kernel::device::Device>::as_ref(&*self.device),
@@ -375,5 +376,11 @@ impl Receive for Incoming {
             Current::Submit { urb, .. } => urb.space(parts, want).map_err(|_| Fault::NoMemory),
             _ => Ok(0),
         }
+    }
+
+    /// Nobody waits for a client. A device that is not used keeps no memory.
+    fn tick(&mut self) -> bool {
+        self.wire.spares().clear();
+        false
     }
 }

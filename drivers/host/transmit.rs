@@ -191,7 +191,7 @@ impl Transmit for Outgoing {
         let mut bytes = 0_usize;
         while let Some(urb) = self.sending.pop() {
             bytes = bytes.wrapping_add(urb.context().cost());
-            drop(urb);
+            self.wire.spares().keep(urb);
         }
         self.wire.release(bytes);
         Ok(())

@@ -53,8 +53,8 @@ impl Incoming {
         let cost = nothing.cost();
         self.charge_answer(cost)?;
         let request = Request::unlink(unlink.seqnum, cost);
-        let urb =
-            Urb::<Idle, _>::new(self.device(), &nothing, request).map_err(|_| Fault::NoMemory)?;
+        let urb = Urb::<Idle, _>::new(self.device(), &nothing, request, None)
+            .map_err(|_| Fault::NoMemory)?;
         self.wire().answer(urb.finish(Status::OK));
         Ok(())
     }

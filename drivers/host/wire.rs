@@ -35,6 +35,7 @@ use usbip_proto::Seqnum;
 use usbip_usb::{
     Cancel,
     Completed,
+    Spares,
     Urb,
     UrbQueue, //
 };
@@ -84,6 +85,9 @@ pub(crate) struct Wire {
     inner: SpinLockIrq<Inner>,
     #[pin]
     output: Signal,
+    /// Memory of answered requests, for those to come. Not counted: there is not much of it.
+    #[pin]
+    spares: Spares,
     /// Bytes of answered requests since the connection began. Only the sending thread writes it.
     released: Atomic<usize>,
     /// The driver is about to be unbound from the device.
@@ -102,9 +106,15 @@ impl Wire {
                 "Wire::inner"
             ),
             output <- Signal::new(),
+            spares <- Spares::new(),
             released: Atomic::new(0),
             leaving: AtomicFlag::new(false),
         })
+    }
+
+    /// Memory of answered requests, for those to come.
+    pub(crate) fn spares(&self) -> &Spares {
+        &self.spares
     }
 
     /// Raised when something is put into the outbox.
@@ -130,6 +140,7 @@ impl Wire {
         // Since nothing is pending any more, nothing is added to it.
         let unsent = core::mem::take(&mut self.inner.lock().outbox);
         drop(unsent);
+        self.spares.clear();
     }
 
     /// The driver is about to be unbound, with the device locked. There is no way back.

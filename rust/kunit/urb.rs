@@ -99,7 +99,7 @@ mod tests {
             number: u32,
         ) -> Result<Urb<Idle, Note>> {
             let desk = self.clone();
-            Urb::new(device, transfer, Note { desk, number })
+            Urb::new(device, transfer, Note { desk, number }, None)
         }
 
         /// Waits for so many completions.

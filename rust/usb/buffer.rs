@@ -18,6 +18,8 @@ use usbip_kernel::bindings::{
     usbip_helper_sg_virt, //
 };
 
+use crate::spares::Spares;
+
 /// Bytes up to which data is one piece of memory even where a controller takes several: what the
 /// page allocator hands out without much effort.
 const FLAT_MAX: usize = 8 * PAGE_SIZE;
@@ -58,10 +60,17 @@ pub(crate) enum Buffer {
 }
 
 impl Buffer {
-    /// Allocates `length` bytes, in several pieces only if `scatter` allows for it.
-    pub(crate) fn new(length: usize, scatter: Option<Scatter>) -> Result<Self> {
+    /// Gets `length` bytes, of `spares` or anew, in several pieces only if `scatter` allows for it.
+    pub(crate) fn new(
+        length: usize,
+        scatter: Option<Scatter>,
+        spares: Option<&Spares>,
+    ) -> Result<Self> {
         if length == 0 {
             return Ok(Self::Empty);
+        }
+        if let Some(flat) = spares.and_then(|spares| spares.take(length)) {
+            return Ok(Self::Flat(flat));
         }
         match scatter {
             Some(scatter) if length > FLAT_MAX => {
@@ -93,7 +102,7 @@ impl Buffer {
         let flat = match self {
             Self::Empty => return Ok(()),
             Self::Inline(base) => *base,
-            Self::Flat(flat) => flat.0,
+            Self::Flat(flat) => flat.base,
             Self::Scattered(scattered) => return scattered.pieces(start, length, visit),
         };
         if length == 0 {
@@ -116,8 +125,14 @@ pub(crate) struct Scatter {
 ///
 /// # Invariants
 ///
-/// It was allocated with `kmalloc`, and is owned by this.
-pub(crate) struct Flat(NonNull<u8>);
+/// `base` was allocated with `kmalloc`, for `length` bytes, and is owned by this.
+pub(crate) struct Flat {
+    base: NonNull<u8>,
+    length: usize,
+}
+
+// SAFETY: Memory belongs to no thread.
+unsafe impl Send for Flat {}
 
 impl Flat {
     fn new(length: usize, flags: bindings::gfp_t) -> Result<Self> {
@@ -127,18 +142,26 @@ impl Flat {
         // SAFETY: May be called with any size; in a context that may sleep, which all callers are.
         let memory = unsafe { usbip_helper_kmalloc(length, flags) };
         // INVARIANT: It was just allocated.
-        Ok(Self(NonNull::new(memory.cast()).ok_or(ENOMEM)?))
+        Ok(Self {
+            base: NonNull::new(memory.cast()).ok_or(ENOMEM)?,
+            length,
+        })
     }
 
     pub(crate) fn as_ptr(&self) -> *mut u8 {
-        self.0.as_ptr()
+        self.base.as_ptr()
+    }
+
+    /// How many bytes there are.
+    pub(crate) fn length(&self) -> usize {
+        self.length
     }
 }
 
 impl Drop for Flat {
     fn drop(&mut self) {
         // SAFETY: By the type invariant, nothing uses it any more.
-        unsafe { bindings::kfree(self.0.as_ptr().cast()) };
+        unsafe { bindings::kfree(self.base.as_ptr().cast()) };
     }
 }
 

@@ -13,6 +13,7 @@ mod device;
 mod device_driver;
 mod endpoint;
 mod locked;
+mod spares;
 mod urb;
 
 pub use crate::{
@@ -24,6 +25,7 @@ pub use crate::{
     },
     endpoint::Endpoint,
     locked::LockedDevice,
+    spares::Spares,
     urb::{
         Cancel,
         Complete,

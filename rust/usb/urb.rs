@@ -56,7 +56,8 @@ use crate::{
         INSIST, //
     },
     Device,
-    Endpoint, //
+    Endpoint,
+    Spares, //
 };
 
 pub use self::{
@@ -180,13 +181,19 @@ const fn round_up(size: usize, alignment: usize) -> usize {
 }
 
 impl<C: Complete> Urb<Idle, C> {
-    /// Allocates an URB for a transfer to `device`, with all the memory that it needs. Sleeps.
+    /// Allocates an URB for a transfer to `device`, with all the memory that it needs, some of it from
+    /// `spares`. Sleeps.
     ///
     /// # Errors
     ///
     /// `ENOMEM`; `EINVAL` if there are more packets than the protocol knows, or packets in
     /// a transfer that has none.
-    pub fn new(device: &Device, transfer: &Transfer, context: C) -> Result<Self> {
+    pub fn new(
+        device: &Device,
+        transfer: &Transfer,
+        context: C,
+        spares: Option<&Spares>,
+    ) -> Result<Self> {
         // `kmalloc` aligns no better than that.
         const { assert!(align_of::<Extra<C>>() <= bindings::ARCH_KMALLOC_MINALIGN) };
 
@@ -219,7 +226,7 @@ impl<C: Complete> Urb<Idle, C> {
                 TransferKind::Bulk => device.scatter(&endpoint),
                 _ => None,
             };
-            Buffer::new(length, scatter)?
+            Buffer::new(length, scatter, spares)?
         };
 
         // SAFETY: May be called with any size; the callers may sleep.

@@ -2,7 +2,10 @@
 
 //! URBs that the controller has given back.
 
-use core::ptr::NonNull;
+use core::{
+    mem,
+    ptr::NonNull, //
+};
 
 use kernel::{
     bindings,
@@ -20,6 +23,7 @@ use super::{
     Completed,
     Urb, //
 };
+use crate::buffer::Buffer;
 
 /// Called by the USB core when the controller is done with an URB.
 ///
@@ -50,6 +54,11 @@ impl<C: Complete> Urb<Completed, C> {
         }
         // CAST: 32 bits fit.
         (self.urb().actual_length as usize).min(self.length())
+    }
+
+    /// The memory of its data, which the URB has none of from here on.
+    pub(crate) fn take_buffer(&mut self) -> Buffer {
+        mem::replace(&mut self.extra_mut().buffer, Buffer::Empty)
     }
 
     /// Notes where a packet was to be, in an URB that was never submitted: nothing is there.
