@@ -36,5 +36,6 @@ pub mod receive;
 pub mod retry;
 pub mod roothub;
 pub mod seqmap;
+pub mod shelf;
 pub mod ux;
 pub mod waits;
