@@ -58,9 +58,9 @@ impl Moment {
 
 impl From<Delta> for Span {
     fn from(delta: Delta) -> Self {
-        // The first tick may come at once, so that there is one more.
-        let ticks = jiffies(delta).saturating_add(1);
-        Self(c_ulong::try_from(ticks).unwrap_or(0))
+        // As long as a thread sleeps that waits for so much time: one more, and who looks when he wakes
+        // would now and then find that it is not over.
+        Self(c_ulong::try_from(jiffies(delta)).unwrap_or(0))
     }
 }
 
