@@ -16,6 +16,7 @@
 #include <linux/nospec.h>
 #include <linux/platform_device.h>
 #include <linux/rcupdate.h>
+#include <linux/rcuwait.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -77,6 +78,18 @@ void usbip_helper_wake_up_all(struct wait_queue_head *head)
 {
 	if (waitqueue_active(head))
 		wake_up_all(head);
+}
+
+void usbip_helper_rcuwait_init(struct rcuwait *wait)
+{
+	rcuwait_init(wait);
+}
+
+/* The two steps of rcuwait_wait_event() before the condition. */
+void usbip_helper_rcuwait_prepare(struct rcuwait *wait, int state)
+{
+	prepare_to_rcuwait(wait);
+	set_current_state(state);
 }
 
 /* Memory */

@@ -34,6 +34,7 @@ pub mod process_group;
 pub mod queue;
 pub mod ratelimit;
 pub mod signal;
+pub(crate) mod sleeper;
 pub mod static_lock;
 pub mod sysfs;
 pub mod time;

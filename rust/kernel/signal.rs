@@ -18,6 +18,7 @@ use kernel::{
 
 use crate::{
     kthread::ShouldStop,
+    sleeper::Sleeper,
     time::jiffies,
     waitq::{
         Sleep,
@@ -44,7 +45,7 @@ pub enum Wake {
 pub struct Signal {
     raised: AtomicFlag,
     #[pin]
-    queue: WaitQueue,
+    sleeper: Sleeper,
 }
 
 impl Signal {
@@ -52,7 +53,7 @@ impl Signal {
     pub fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             raised: AtomicFlag::new(false),
-            queue <- WaitQueue::new(),
+            sleeper <- Sleeper::new(),
         })
     }
 
@@ -63,7 +64,7 @@ impl Signal {
         // Who raised it first wakes; the thread cannot have missed that, as it has not consumed the
         // flag yet.
         if !self.raised.xchg(true, Full) {
-            self.queue.wake();
+            self.sleeper.wake();
         }
     }
 
@@ -89,7 +90,7 @@ impl Signal {
 
     fn wait_jiffies(&self, stop: &ShouldStop, timeout: c_long) -> Wake {
         let mut wake = Wake::TimedOut;
-        self.queue.wait(Sleep::Idle, timeout, || {
+        self.sleeper.wait(Sleep::Idle, timeout, || {
             if stop.get() {
                 wake = Wake::Stop;
                 return true;

@@ -30,7 +30,7 @@ pub(crate) enum Sleep {
 }
 
 impl Sleep {
-    fn state(self) -> c_int {
+    pub(crate) fn state(self) -> c_int {
         // CAST: Task states are small flag words.
         match self {
             Sleep::Idle => bindings::TASK_IDLE as c_int,
@@ -156,6 +156,10 @@ impl WaitQueue {
             }
             // SAFETY: May sleep by this function's contract; any timeout will do.
             timeout = unsafe { bindings::schedule_timeout(timeout) };
+            // Who was woken is out of the queue: to enter it again only to look would cost more.
+            if done() {
+                break true;
+            }
         };
         // SAFETY: Both are initialised.
         unsafe { bindings::finish_wait(self.head.get(), entry.get()) };
