@@ -13,6 +13,7 @@
 #![crate_name = "usbip_kernel"]
 #![deny(clippy::undocumented_unsafe_blocks)]
 
+pub mod alarm;
 pub mod bh;
 #[doc(hidden)]
 pub mod bindings;
