@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * uxabi calls|carry|ends|many ATTACH
+ * uxabi calls|carry|ends|many|once ATTACH
  *
  * What include/uapi/linux/usbip_ux.h and Documentation/ux.md promise, asked of the node by a program that knows nothing
  * else. ATTACH is the `attach` of a controller with free ports, whose devices this program is. Prints a line a result.
@@ -353,6 +353,29 @@ static void many(void)
 	kill(getpid(), SIGKILL);
 }
 
+/*
+ * One connection, whose calls may be refused one and all: prints how many of the failures that were asked for did not
+ * happen (/proc/self/fail-nth), and fails if a call did.
+ */
+static int once(void)
+{
+	int fds[2], status = 1, node = open("/dev/usbip-ux", O_RDWR | O_NONBLOCK), left;
+	char text[16] = "", byte;
+
+	pair(SOCK_STREAM, fds);
+	if (node >= 0 && !ioctl(node, USBIP_UX_IOCSETSOCKFD, fds[0]) && !plug(0, fds[0])) {
+		awaited(node, POLLOUT, 20);
+		status = 0;
+		if (of(read(node, &byte, 1)) == -EINTR)
+			status = 1;
+		polled(node, 0);
+	}
+	left = open("/proc/self/fail-nth", O_RDONLY);
+	if (left >= 0 && read(left, text, sizeof(text) - 1) > 0)
+		fputs(text, stdout);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -367,6 +390,8 @@ int main(int argc, char **argv)
 		ends();
 	else if (!strcmp(argv[1], "many"))
 		many();
+	else if (!strcmp(argv[1], "once"))
+		return once();
 	else
 		return 2;
 	return failures != 0;

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0
+# vm: --smp 2 --timeout 1200
+# debug: --smp 1 --append no_debug_objects
+# kernels: debug
+# modules: rust
+#
+# Allocations below functions of ours fail while programs carry a connection: in the program that opens a node and
+# hands it over, in the programs that carry a busy one, and in the threads of the kernel at its ends. A call is
+# refused, a request fails or a connection ends; nothing hangs, nothing is left, and the next connection works.
+
+. /tests/lib.sh
+. /tests/fault.sh
+. /tests/ux.sh
+ID=0525:a4a0
+load_dummy high
+gadget_zero || die "no Gadget Zero"
+modprobe -a usbip-core usbip-host vhci-hcd usbip-ux usbtest
+wait_for 10 test -c /dev/usbip-ux || die "no /dev/usbip-ux"
+fault_only usbip-core usbip-host vhci-hcd usbip-ux
+id=$(busid $ID)
+bind "$id" >/dev/null || die "bind"
+
+# with_failure N COMMAND..: in a process of its own, whose number exec keeps
+with_failure() {
+	echo "$1" >/proc/$BASHPID/fail-nth
+	shift
+	exec "$@"
+}
+
+# Opening a node, giving it a socket, handing that to a port. The program says how many failures were not had.
+refused=0 failed=0
+for ((n = 1; n < 100; n++)); do
+	left=$( (with_failure $n uxabi once $VHCI/attach) 2>/dev/null)
+	status=$?
+	[ $status = 0 ] || refused=$((refused + 1))
+	{ wait_for 20 ports_free && wait_for 10 test "$(users usbip-ux)" = 0; } || failed=$((failed + 1))
+	[ "$left" = 0 ] || break
+done
+same "opening and attaching: $((n - 1)) allocations, $refused of them refused it" 0 $failed
+check "some of them are needed" test $refused -gt 3
+same "without a failure it works" 0 $status
+
+node() {
+	local path
+	wait_for 60 has_remote $ID || return 1
+	path=$(devices_on remote $ID | head -n 1)
+	wait_for 30 test -e "$path/$(basename "$path"):3.0/driver" || return 1
+	printf '/dev/bus/usb/%03d/%03d' "$(cat "$path/busnum")" "$(cat "$path/devnum")"
+}
+# again: a new connection, with a program on each end
+again() {
+	detach_all >/dev/null || return 1
+	wait_for 30 host_is "$id" 1 && wait_for 30 pumps_gone || return 1
+	ux_link pair ux-pump "$id" ux-pump 0 3 && NODE=$(node)
+}
+# work: requests of all kinds; whether all of them were served
+work() {
+	local row good=0
+	for row in '-t 7 -c 2 -s 4096 -g 8 -v 131' '-t 9 -c 1' '-t 28 -c 2 -s 16384 -g 8' '-t 11 -c 3 -s 1024'; do
+		# shellcheck disable=SC2086
+		within 60 testusb -D "$NODE" $row >/tmp/work.out 2>&1
+		[ $? != 137 ] || { not_ok "hangs: testusb $row"; return 1; }
+		grep -q 'test .*secs' /tmp/work.out && good=$((good + 1))
+	done
+	[ $good = 4 ]
+}
+again || die "no connection"
+check "without a failure it works" work
+
+# fails_in NAME: in the process that PID says, one allocation after the other, until it has no more of them, or
+# enough was seen
+hit=0
+fails_in() {
+	local name=$1 n left survived=0 ended=0 failed=0
+	shift
+	for ((n = 1; n <= 12; n++)); do
+		[ -n "$(ports_used)" ] && host_is "$id" 2 || again || { failed=$((failed + 1)); continue; }
+		pid=$("$@")
+		echo $n >/proc/"$pid"/fail-nth 2>/dev/null || { failed=$((failed + 1)); again; continue; }
+		work
+		left=
+		{ read -r left </proc/"$pid"/fail-nth; } 2>/dev/null
+		case $left in
+			0) survived=$((survived + 1)) ;;
+			'') ended=$((ended + 1)) ;;
+			*) echo 0 >/proc/"$pid"/fail-nth; break ;;
+		esac
+		# What failed may have cost the device; the next connection has it again.
+		work || { again && work; } || { failed=$((failed + 1)); echo "# $name: allocation $n"; }
+	done
+	hit=$((hit + survived + ended))
+	same "$name: $survived failures survived, $ended connections ended, and it works again" 0 $failed
+}
+exporting() {
+	echo "$UX_HOST"
+}
+importing() {
+	echo "$UX_VHCI"
+}
+fails_in "the exporting program" exporting
+fails_in "the importing program" importing
+for thread in vhci_rx vhci_tx stub_rx stub_tx; do
+	fails_in $thread pgrep -x $thread
+done
+check "failures that happened: $hit" test $hit -ge 12
+
+for round in 1 2 3 4 5 6; do
+	[ -n "$(ports_used)" ] || again
+	fault_random $round -1
+	work
+	fault_off
+done
+again
+check "after failures at random it works" work
+detach_all >/dev/null
+check "the device is available again" wait_for 30 host_is "$id" 1
+check "the programs end" wait_for 20 pumps_gone
+rmmod usbtest
+check "no thread is left" wait_for 20 threads_gone
+check "nobody uses usbip-ux" wait_for 20 test "$(users usbip-ux)" = 0
+usbip unbind -b "$id" 2>/dev/null
+unload
+finish
