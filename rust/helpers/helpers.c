@@ -87,10 +87,10 @@ void usbip_helper_rcuwait_init(struct rcuwait *wait)
 }
 
 /* The two steps of rcuwait_wait_event() before the condition. */
-void usbip_helper_rcuwait_prepare(struct rcuwait *wait, int state)
+void usbip_helper_rcuwait_prepare(struct rcuwait *wait)
 {
 	prepare_to_rcuwait(wait);
-	set_current_state(state);
+	set_current_state(TASK_IDLE);
 }
 
 /* Timers */

@@ -26,17 +26,6 @@ use crate::{
     }, //
 };
 
-/// Why a [`Signal::wait_for`] ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wake {
-    /// The signal was raised; it no longer is.
-    Raised,
-    /// The thread is asked to stop.
-    Stop,
-    /// The time is over.
-    TimedOut,
-}
-
 /// A flag that one thread sleeps on and anybody raises.
 ///
 /// Raising is sticky and does not count: any number of raises before the wait make one wait return
@@ -74,34 +63,20 @@ impl Signal {
     /// no later wait will sleep.
     #[must_use]
     pub fn wait(&self, stop: &ShouldStop) -> bool {
-        self.wait_jiffies(stop, MAX_SCHEDULE_TIMEOUT) == Wake::Raised
-    }
-
-    /// As [`wait`](Self::wait), but no longer than `limit`. May sleep.
-    #[must_use]
-    pub fn wait_for(&self, stop: &ShouldStop, limit: Delta) -> Wake {
-        self.wait_jiffies(stop, jiffies(limit))
+        let mut raised = false;
+        self.sleeper.wait(|| {
+            if stop.get() {
+                return true;
+            }
+            raised = self.take();
+            raised
+        });
+        raised
     }
 
     /// Lowers the signal. Gives whether it was raised. Any context.
     pub fn take(&self) -> bool {
         self.raised.xchg(false, Full)
-    }
-
-    fn wait_jiffies(&self, stop: &ShouldStop, timeout: c_long) -> Wake {
-        let mut wake = Wake::TimedOut;
-        self.sleeper.wait(Sleep::Idle, timeout, || {
-            if stop.get() {
-                wake = Wake::Stop;
-                return true;
-            }
-            if self.take() {
-                wake = Wake::Raised;
-                return true;
-            }
-            false
-        });
-        wake
     }
 }
 

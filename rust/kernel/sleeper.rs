@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Where one thread sleeps until a condition holds: what a [wait queue](crate::waitq) is for many,
-//! at a third of its cost, and without a lock, so that it wakes in any context on every kernel.
+//! but without a lock, for much less, so that it wakes in any context on every kernel.
 //!
 //! It must never decide what the condition is.
 
@@ -13,10 +13,7 @@ use kernel::{
     types::Opaque, //
 };
 
-use crate::{
-    bindings as helpers,
-    waitq::Sleep, //
-};
+use crate::bindings as helpers;
 
 /// Wraps the kernel's `struct rcuwait`.
 ///
@@ -56,35 +53,26 @@ impl Sleeper {
         unsafe { bindings::rcuwait_wake_up(self.wait.get()) };
     }
 
-    /// Sleeps until `done` gives true, or `timeout` jiffies have passed: then gives false. May
-    /// sleep. Of two threads that do so at a time one would not be woken.
+    /// Sleeps until `done` gives true: not counted as load and not reported as hung, as befits a
+    /// thread that has nothing to do. Of two threads that do so at a time one would not be woken.
     ///
     /// `done` is called before and after the caller is named, so that no wake-up is lost, and must
     /// not sleep.
-    pub(crate) fn wait(
-        &self,
-        sleep: Sleep,
-        mut timeout: c_long,
-        mut done: impl FnMut() -> bool,
-    ) -> bool {
+    pub(crate) fn wait(&self, mut done: impl FnMut() -> bool) {
         if done() {
-            return true;
+            return;
         }
-        let outcome = loop {
+        loop {
             // INVARIANT: The calling thread, until `finish_rcuwait` below.
             // SAFETY: By the invariant it is initialised.
-            unsafe { helpers::usbip_helper_rcuwait_prepare(self.wait.get(), sleep.state()) };
+            unsafe { helpers::usbip_helper_rcuwait_prepare(self.wait.get()) };
             if done() {
-                break true;
+                break;
             }
-            if timeout <= 0 {
-                break false;
-            }
-            // SAFETY: May sleep by this function's contract; any timeout will do.
-            timeout = unsafe { bindings::schedule_timeout(timeout) };
-        };
+            // SAFETY: May sleep by this function's contract.
+            unsafe { bindings::schedule() };
+        }
         // SAFETY: By the invariant it is initialised.
         unsafe { bindings::finish_rcuwait(self.wait.get()) };
-        outcome
     }
 }

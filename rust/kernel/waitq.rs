@@ -30,7 +30,7 @@ pub(crate) enum Sleep {
 }
 
 impl Sleep {
-    pub(crate) fn state(self) -> c_int {
+    fn state(self) -> c_int {
         // CAST: Task states are small flag words.
         match self {
             Sleep::Idle => bindings::TASK_IDLE as c_int,
