@@ -21,9 +21,12 @@ dd if=/tmp/new of="$disk" bs=256k seek=3 oflag=direct conv=fsync 2>/dev/null
 check "what was written is read back" cmp /tmp/new <(dd if="$disk" bs=256k skip=3 count=4 iflag=direct 2>/dev/null)
 signal wrote
 check "the port is detached" within 30 usbip detach -p 0 2>/dev/null
+signal detached
 check "detached" ports_free
 check "the program has ended" wait_for 20 not pgrep ux-pump
 check "no thread is left" wait_for 10 threads_gone
 check "usbip-ux unloads" within 20 rmmod usbip-ux
 check "vhci-hcd unloads" within 60 rmmod vhci-hcd
+# socat closes its connection when the program is gone, which takes this machine to be there.
+await ended 120
 finish

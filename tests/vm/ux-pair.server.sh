@@ -17,10 +17,11 @@ signal exported
 check "the client reads what is on the disk" await read 300
 check "the device is in use" host_is "$UX_ID" 2
 check "the client writes" await wrote 300
-await client-exit 400
+await detached 400
 refuse "the disk is not what it was" test "$(sha256sum </tmp/disk | cut -d' ' -f1)" = "$UX_SUM"
 check "the device is available again" wait_for 20 host_is "$UX_ID" 1
 check "the program has ended" wait_for 20 not pgrep ux-pump
+signal ended
 check "no thread is left" wait_for 10 threads_gone
 check "nobody uses usbip-ux" wait_for 10 test "$(users usbip-ux)" = 0
 check "usbip-ux unloads" within 20 rmmod usbip-ux
