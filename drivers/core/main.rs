@@ -25,6 +25,7 @@ use usbip_kernel::outlive;
 
 pub use crate::{
     fault::Fault,
+    params::stall_limit,
     patience::stall_period,
     provider::{
         Provider,
@@ -47,7 +48,6 @@ pub use crate::{
         Carrier,
         Machine,
         Progress,
-        Silence,
         Source,
         Transport,
         Wait, //

@@ -30,10 +30,7 @@ use crate::{
         Inner,
         Port, //
     },
-    requests::{
-        self,
-        Storage, //
-    }, //
+    requests, //
 };
 
 /// Takes an URB for the device on a port.
@@ -58,7 +55,7 @@ pub(crate) fn enqueue<'a>(session: &Session<Port>, urb: NewUrb<'a>) -> Outcome<'
 
     let mut inner = port.lock();
     // Lasts until after the lock: what it held is freed then.
-    let mut storage = None;
+    let mut storage = KVec::new();
     loop {
         if let Err(error) = admit(&inner, &urb) {
             drop(inner);
@@ -68,13 +65,13 @@ pub(crate) fn enqueue<'a>(session: &Session<Port>, urb: NewUrb<'a>) -> Outcome<'
         let Some(slots) = inner.requests.needs() else {
             break;
         };
-        if let Some(larger) = storage.take_if(|storage: &mut Storage| storage.len() >= slots) {
-            storage = Some(inner.requests.grow(larger));
+        if storage.len() >= slots {
+            storage = inner.requests.grow(storage);
             break;
         }
         drop(inner);
         storage = match requests::storage(slots, GFP_ATOMIC) {
-            Ok(storage) => Some(storage),
+            Ok(storage) => storage,
             Err(error) => return urb.refuse(error),
         };
         inner = port.lock();

@@ -23,6 +23,7 @@ use usbip_hcd::{
 };
 use usbip_kernel::{
     iovec::WriteVec,
+    mem::NoIo,
     trace, //
 };
 use usbip_proto::{
@@ -81,8 +82,6 @@ pub(crate) struct Transmitter {
     sending: KVec<(Seqnum, Queued)>,
     /// Those of them that turned out to be answered already.
     answered: KVec<(Detached, Status)>,
-    /// Whether usbcore waits for transfers that it gives up.
-    is_awaited: bool,
 }
 
 /// What came of a look at the line.
@@ -108,7 +107,6 @@ impl Transmitter {
             parts: KVec::with_capacity(2 * WITH_DATA + 1, GFP_KERNEL)?,
             sending: KVec::with_capacity(WITH_DATA, GFP_KERNEL)?,
             answered: KVec::with_capacity(WITH_DATA, GFP_KERNEL)?,
-            is_awaited: false,
         })
     }
 
@@ -119,7 +117,6 @@ impl Transmitter {
             small,
             parts,
             sending,
-            is_awaited,
             ..
         } = self;
         let mut inner = session.role().lock();
@@ -189,7 +186,6 @@ impl Transmitter {
             data = data.saturating_add(with_data);
             hold(sending, (seqnum, urb));
         }
-        *is_awaited = inner.requests.is_awaited();
         drop(inner);
         if run > 0 {
             hold(parts, Part::Small(run));
@@ -232,6 +228,7 @@ impl Transmit for Transmitter {
                 Gathered::All => break Fill::All,
                 Gathered::Part => break Fill::Part,
                 Gathered::Needs(len) => {
+                    let _no_io = NoIo::enter();
                     self.small
                         .reserve(len, GFP_KERNEL)
                         .map_err(|_| Fault::NoMemory)?;
@@ -268,17 +265,6 @@ impl Transmit for Transmitter {
     fn sent(&mut self) -> Result<(), Fault> {
         self.settle();
         Ok(())
-    }
-
-    fn needs_ticks(&self) -> bool {
-        self.is_awaited
-    }
-
-    fn tick(&mut self) -> bool {
-        let mut inner = self.session.role().lock();
-        let is_too_long = inner.requests.tick();
-        self.is_awaited = inner.requests.is_awaited();
-        is_too_long
     }
 }
 

@@ -18,13 +18,23 @@ use kernel::{
 
 use crate::{
     kthread::ShouldStop,
-    sleeper::Sleeper,
     time::jiffies,
     waitq::{
         Sleep,
         WaitQueue, //
     }, //
 };
+
+/// Why a [`Signal::wait_for`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// The signal was raised; it no longer is.
+    Raised,
+    /// The thread is asked to stop.
+    Stop,
+    /// The time is over.
+    TimedOut,
+}
 
 /// A flag that one thread sleeps on and anybody raises.
 ///
@@ -34,7 +44,7 @@ use crate::{
 pub struct Signal {
     raised: AtomicFlag,
     #[pin]
-    sleeper: Sleeper,
+    queue: WaitQueue,
 }
 
 impl Signal {
@@ -42,7 +52,7 @@ impl Signal {
     pub fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             raised: AtomicFlag::new(false),
-            sleeper <- Sleeper::new(),
+            queue <- WaitQueue::new(),
         })
     }
 
@@ -53,7 +63,7 @@ impl Signal {
         // Who raised it first wakes; the thread cannot have missed that, as it has not consumed the
         // flag yet.
         if !self.raised.xchg(true, Full) {
-            self.sleeper.wake();
+            self.queue.wake();
         }
     }
 
@@ -63,20 +73,34 @@ impl Signal {
     /// no later wait will sleep.
     #[must_use]
     pub fn wait(&self, stop: &ShouldStop) -> bool {
-        let mut raised = false;
-        self.sleeper.wait(|| {
-            if stop.get() {
-                return true;
-            }
-            raised = self.take();
-            raised
-        });
-        raised
+        self.wait_jiffies(stop, MAX_SCHEDULE_TIMEOUT) == Wake::Raised
+    }
+
+    /// As [`wait`](Self::wait), but no longer than `limit`. May sleep.
+    #[must_use]
+    pub fn wait_for(&self, stop: &ShouldStop, limit: Delta) -> Wake {
+        self.wait_jiffies(stop, jiffies(limit))
     }
 
     /// Lowers the signal. Gives whether it was raised. Any context.
     pub fn take(&self) -> bool {
         self.raised.xchg(false, Full)
+    }
+
+    fn wait_jiffies(&self, stop: &ShouldStop, timeout: c_long) -> Wake {
+        let mut wake = Wake::TimedOut;
+        self.queue.wait(Sleep::Idle, timeout, || {
+            if stop.get() {
+                wake = Wake::Stop;
+                return true;
+            }
+            if self.take() {
+                wake = Wake::Raised;
+                return true;
+            }
+            false
+        });
+        wake
     }
 }
 

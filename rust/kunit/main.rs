@@ -8,7 +8,6 @@
 #![crate_name = "usbip_kunit"]
 #![forbid(unsafe_code)]
 
-mod alarm;
 mod context;
 mod device;
 mod iovec;
