@@ -25,7 +25,6 @@ use usbip_kernel::outlive;
 
 pub use crate::{
     fault::Fault,
-    params::stall_limit,
     patience::stall_period,
     provider::{
         Provider,
@@ -48,6 +47,7 @@ pub use crate::{
         Carrier,
         Machine,
         Progress,
+        Silence,
         Source,
         Transport,
         Wait, //

@@ -29,7 +29,7 @@ module_param! {
 
 /// How long a peer may stop in the middle of a PDU, or leave an unlink unanswered; nothing if it may
 /// for ever.
-pub fn stall_limit() -> Option<Delta> {
+pub(crate) fn stall_limit() -> Option<Delta> {
     match STALL_TIMEOUT.get_u32() {
         0 => None,
         seconds => Some(Delta::from_secs(i64::from(seconds))),

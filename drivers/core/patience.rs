@@ -3,8 +3,10 @@
 //! When a peer has been silent for too long.
 //!
 //! Silence alone is no fault: a device may have nothing to say for days. It is one in the middle of
-//! a PDU, and while somebody waits for the peer who cannot be interrupted. The first is seen here;
-//! the second is known to the driver, which is asked after each period.
+//! a PDU, where the receiving thread waits for the peer, and the sending one in the middle of a frame.
+//! And it is one while somebody waits for the peer who cannot be interrupted: that is known to the
+//! driver, whom the sending thread asks after each period. So a thread that only waits for something to
+//! do needs no timer.
 
 use kernel::time::Delta;
 
@@ -26,13 +28,14 @@ struct Limits {
     /// How long the peer may stop in the middle of a PDU.
     silence: Span,
     /// The time between two looks.
-    period: Span,
+    period: Delta,
+    ticks: Span,
 }
 
-/// The clock of a receiving thread.
+/// The clock of a thread that receives or sends.
 pub(crate) struct Patience {
     limits: Option<Limits>,
-    /// When the last bytes came.
+    /// When the last bytes came, or went.
     heard: Moment,
     /// When the last period ended.
     ticked: Moment,
@@ -46,19 +49,25 @@ impl Patience {
         Self {
             limits: limits.map(|(silence, period)| Limits {
                 silence: silence.into(),
-                period: period.into(),
+                period,
+                ticks: period.into(),
             }),
             heard: now,
             ticked: now,
         }
     }
 
-    /// Bytes came.
+    /// The time between two looks; nothing if none is ever needed.
+    pub(crate) fn period(&self) -> Option<Delta> {
+        self.limits.as_ref().map(|limits| limits.period)
+    }
+
+    /// The peer has said, or taken, something.
     pub(crate) fn heard(&mut self) {
         self.heard = Moment::now();
     }
 
-    /// Whether a peer that is in the middle of a PDU has stopped there for too long.
+    /// Whether a peer that is in the middle of something has stopped there for too long.
     pub(crate) fn is_over(&self) -> bool {
         self.limits
             .as_ref()
@@ -72,7 +81,7 @@ impl Patience {
         let is_past = self
             .limits
             .as_ref()
-            .is_some_and(|limits| self.ticked.is_past(limits.period));
+            .is_some_and(|limits| self.ticked.is_past(limits.ticks));
         if is_past {
             self.ticked = Moment::now();
         }

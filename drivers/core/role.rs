@@ -69,11 +69,8 @@ pub trait Receive: Sink<Error = Fault> + Send + 'static {
     fn space<'a>(&'a mut self, parts: &mut ReadVec<'a>, want: usize) -> Result<usize, Fault>;
 
     /// A period of the stall timeout has ended, of which it has
-    /// [`PERIODS`](usbip_logic::waits::PERIODS): says whether somebody who cannot be interrupted
-    /// has waited for the peer for all of that time.
-    fn tick(&mut self) -> bool {
-        false
-    }
+    /// [`PERIODS`](usbip_logic::waits::PERIODS), in the middle of a PDU.
+    fn tick(&mut self) {}
 }
 
 /// What [`Transmit::gather`] found.
@@ -114,4 +111,17 @@ pub trait Transmit: Send + 'static {
     ///
     /// A fault ends the connection.
     fn sent(&mut self) -> Result<(), Fault>;
+
+    /// Whether [`Transmit::tick`] is to be called also while nothing is queued, as far as was seen by
+    /// the last call of any other method.
+    fn needs_ticks(&self) -> bool {
+        false
+    }
+
+    /// A period of the stall timeout has ended, of which it has
+    /// [`PERIODS`](usbip_logic::waits::PERIODS): says whether somebody who cannot be interrupted
+    /// has waited for the peer for all of that time.
+    fn tick(&mut self) -> bool {
+        false
+    }
 }

@@ -22,6 +22,7 @@ use crate::{
     transport::{
         Machine,
         Progress,
+        Silence,
         Source, //
     },
     usbip_dbg,
@@ -65,6 +66,11 @@ impl<R: Receive> Machine for Rx<R> {
     /// Reads once: payload to where it belongs if there is much of it, then some of what follows.
     fn step(&mut self, source: &mut dyn Source) -> Result<Progress, Fault> {
         let want = self.receiver.direct();
+        let silence = if self.receiver.at_boundary() {
+            Silence::Free
+        } else {
+            Silence::Counted
+        };
 
         let mut parts = self.parts.read();
         let direct = if want >= LARGE {
@@ -83,7 +89,7 @@ impl<R: Receive> Machine for Rx<R> {
         };
         let read_ahead = self.read_ahead.get_mut(..ahead).unwrap_or_default();
         parts.push(read_ahead).map_err(|_| Fault::NoMemory)?;
-        let progress = source.receive(&mut parts)?;
+        let progress = source.receive(&mut parts, silence)?;
 
         if let Progress::Bytes(count) = progress {
             usbip_dbg!(Xmit, "received {} bytes\n", count);
@@ -104,8 +110,8 @@ impl<R: Receive> Machine for Rx<R> {
         if !self.receiver.at_boundary() && self.patience.is_over() {
             return Err(Fault::Stalled);
         }
-        if self.patience.has_ticked() && self.sink.tick() {
-            return Err(Fault::Unanswered);
+        if self.patience.has_ticked() && !self.receiver.at_boundary() {
+            self.sink.tick();
         }
         Ok(())
     }

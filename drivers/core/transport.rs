@@ -19,7 +19,8 @@ use usbip_kernel::{
     },
     kthread::ShouldStop,
     module_ref::ModuleRef,
-    net::Socket, //
+    net::Socket,
+    time::Timeout, //
 };
 
 use crate::{
@@ -40,14 +41,25 @@ pub enum Progress {
     End,
 }
 
+/// How long a peer may say nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// As long as it likes.
+    Free,
+    /// That is counted, in periods of [`stall_period`].
+    Counted,
+}
+
 /// Where the next bytes come from.
 pub trait Source {
     /// Receives at least one byte into `into`, from its start, as soon as there is one.
     ///
+    /// [`Progress::Nothing`] after each period, or more often, if the silence is counted.
+    ///
     /// # Errors
     ///
     /// [`Fault::Transport`] with the error of the socket.
-    fn receive(&mut self, into: &mut ReadVec<'_>) -> Result<Progress, Fault>;
+    fn receive(&mut self, into: &mut ReadVec<'_>, silence: Silence) -> Result<Progress, Fault>;
 }
 
 /// The receiving half of a connection, as transports see it: it takes bytes and carries out what
@@ -68,7 +80,7 @@ pub trait Machine: Send {
     ///
     /// # Errors
     ///
-    /// [`Fault::Stalled`] or [`Fault::Unanswered`] if it has.
+    /// [`Fault::Stalled`] if it has.
     fn look(&mut self) -> Result<(), Fault>;
 
     /// Whether the last PDU is complete.
@@ -89,8 +101,8 @@ pub fn fault_at_end(machine: &dyn Machine) -> Fault {
 pub enum Wait {
     /// It leaves the rest.
     None,
-    /// It waits, for the stall timeout.
-    Stall,
+    /// It waits for a [`stall_period`].
+    Period,
 }
 
 /// A byte stream to the peer, with one receiving and one sending thread.
@@ -104,13 +116,12 @@ pub trait Transport: Send + Sync {
     /// Returns why; `None` if it was told to stop.
     fn receive(&self, machine: &mut dyn Machine, stop: &ShouldStop) -> Option<Fault>;
 
-    /// Sends `frame` without its first `skip` bytes, and gives how many bytes were sent: all of them,
-    /// unless it is not to wait. Only one thread at a time may do so.
+    /// Sends `frame` without its first `skip` bytes, of which there are more, as far as the peer takes it;
+    /// gives how many bytes that were. Only one thread at a time may do so.
     ///
     /// # Errors
     ///
-    /// [`Fault::Transport`] with the error of the socket, [`Fault::Stalled`] if the peer took
-    /// nothing for the stall timeout.
+    /// [`Fault::Transport`] with the error of the socket.
     fn send(&self, frame: &WriteVec<'_>, skip: usize, wait: Wait) -> Result<usize, Fault>;
 
     /// Ends the stream in both directions and wakes the receiver and the sender.
@@ -163,9 +174,9 @@ pub fn open(fd: i32) -> Result<Carrier> {
         return Ok(carrier);
     }
     socket.set_noio();
-    socket.set_timeouts(stall_period(), params::stall_limit());
     watch_link(&socket, params::LINK_TIMEOUT.get_u32());
-    let transport = Arc::new(KernelSocket { socket }, GFP_KERNEL)?;
+    let period = stall_period().into();
+    let transport = Arc::new(KernelSocket { socket, period }, GFP_KERNEL)?;
     Ok(Carrier::new(transport, None))
 }
 
@@ -188,11 +199,17 @@ fn watch_link(socket: &Socket, seconds: u32) {
 /// The transport of nearly every connection: the kernel reads and writes the socket itself.
 struct KernelSocket {
     socket: Socket,
+    period: Timeout,
 }
 
-impl Source for &Socket {
-    fn receive(&mut self, into: &mut ReadVec<'_>) -> Result<Progress, Fault> {
-        match Socket::receive(self, into) {
+impl Source for &KernelSocket {
+    fn receive(&mut self, into: &mut ReadVec<'_>, silence: Silence) -> Result<Progress, Fault> {
+        // A wait with an end takes a timer.
+        let timeout = match silence {
+            Silence::Free => Timeout::NEVER,
+            Silence::Counted => self.period,
+        };
+        match self.socket.receive(into, timeout) {
             Ok(0) => Ok(Progress::End),
             Ok(count) => Ok(Progress::Bytes(count)),
             Err(error) if error == EAGAIN => Ok(Progress::Nothing),
@@ -203,7 +220,7 @@ impl Source for &Socket {
 
 impl Transport for KernelSocket {
     fn receive(&self, machine: &mut dyn Machine, stop: &ShouldStop) -> Option<Fault> {
-        let mut source = &self.socket;
+        let mut source = self;
         while !stop.get() {
             match machine.step(&mut source) {
                 Ok(Progress::Bytes(_) | Progress::Nothing) => {}
@@ -215,17 +232,13 @@ impl Transport for KernelSocket {
     }
 
     fn send(&self, frame: &WriteVec<'_>, skip: usize, wait: Wait) -> Result<usize, Fault> {
-        let sent = match wait {
-            Wait::None => self.socket.send_some(frame, skip),
-            Wait::Stall => self.socket.send(frame, skip),
+        let timeout = match wait {
+            Wait::None => None,
+            Wait::Period => Some(self.period),
         };
-        sent.map_err(|error| {
-            if error == EAGAIN {
-                Fault::Stalled
-            } else {
-                Fault::Transport(error)
-            }
-        })
+        self.socket
+            .send(frame, skip, timeout)
+            .map_err(Fault::Transport)
     }
 
     fn shut_down(&self) {

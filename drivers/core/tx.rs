@@ -9,17 +9,22 @@
 use kernel::{
     prelude::*,
     static_lock_class,
-    sync::Mutex, //
+    sync::Mutex,
+    time::Delta, //
 };
+use pin_init::stack_pin_init;
 
 use usbip_kernel::{
+    alarm::Alarm,
     iovec::IoVecs,
     kthread::ShouldStop,
     lock_name,
+    mem::NoIo,
     signal::Signal, //
 };
 
 use crate::{
+    patience::Patience,
     role::Fill,
     transport::{
         Carrier,
@@ -35,6 +40,8 @@ use crate::{
 enum Step {
     /// Nothing is queued any more: all of it is on its way.
     Done,
+    /// The same, but to be called again after that time even if nothing is queued.
+    Watch(Delta),
     /// A frame is on its way, or a part of it, and more is to be sent.
     More,
 }
@@ -52,6 +59,7 @@ pub(crate) struct Tx<T> {
     parts: IoVecs,
     /// How many bytes have been sent of the frame that the source has gathered; nothing if it has none.
     sent: Option<usize>,
+    patience: Patience,
 }
 
 impl<T: Transmit> Tx<T> {
@@ -61,20 +69,35 @@ impl<T: Transmit> Tx<T> {
             transport,
             parts: IoVecs::new(),
             sent: None,
+            patience: Patience::new(),
+        }
+    }
+
+    /// How a step ends after which nothing is queued.
+    fn rest(&self) -> Step {
+        match self.patience.period() {
+            Some(period) if self.source.needs_ticks() => Step::Watch(period),
+            _ => Step::Done,
         }
     }
 }
 
 impl<T: Transmit> Pump for Tx<T> {
     fn step(&mut self, wait: Wait) -> Result<Step, Fault> {
+        if self.patience.has_ticked() && self.source.tick() {
+            return Err(Fault::Unanswered);
+        }
         let (fill, before) = match self.sent {
             // Whatever has been queued since it was gathered may have raised the signal before this
             // call, for which it is lowered already: nobody would ask again.
             Some(sent) => (Fill::Part, sent),
-            None => (self.source.gather()?, 0),
+            None => {
+                self.patience.heard();
+                (self.source.gather()?, 0)
+            }
         };
         if fill == Fill::Empty {
-            return Ok(Step::Done);
+            return Ok(self.rest());
         }
         let mut frame = self.parts.write();
         self.source.frame(&mut frame)?;
@@ -83,13 +106,18 @@ impl<T: Transmit> Pump for Tx<T> {
         let sent = before.saturating_add(now);
         if sent < frame.len_bytes() {
             self.sent = Some(sent);
+            if now > 0 {
+                self.patience.heard();
+            } else if wait == Wait::Period && self.patience.is_over() {
+                return Err(Fault::Stalled);
+            }
             return Ok(Step::More);
         }
         self.sent = None;
         self.source.sent()?;
         Ok(match fill {
             Fill::Part => Step::More,
-            _ => Step::Done,
+            _ => self.rest(),
         })
     }
 }
@@ -154,12 +182,15 @@ impl Outlet {
         let Some(mut state) = self.state.try_lock() else {
             return false;
         };
+        // As the thread does for all of its life.
+        let _noio = NoIo::enter();
         if state.fault.is_some() {
             return false;
         }
         match state.pump.as_mut().map(|pump| pump.step(Wait::None)) {
             None | Some(Ok(Step::Done)) => true,
-            Some(Ok(Step::More)) => false,
+            // The thread sends the rest, and watches.
+            Some(Ok(Step::More | Step::Watch(_))) => false,
             Some(Err(fault)) => {
                 state.fault = Some(fault);
                 false
@@ -172,16 +203,17 @@ impl Outlet {
     ///
     /// Returns why; `None` if it was told to stop.
     pub(crate) fn run(&self, output: &Signal, stop: &ShouldStop) -> Option<Fault> {
+        stack_pin_init!(let alarm = Alarm::new(output));
         while !stop.get() {
             match self.step() {
-                Ok(Step::More) => {}
-                // Whatever is queued from now on raises the signal.
-                Ok(Step::Done) => {
-                    if !output.wait(stop) {
-                        break;
-                    }
-                }
+                Ok(Step::More) => continue,
+                Ok(Step::Done) => {}
+                Ok(Step::Watch(period)) => alarm.ring_after(period),
                 Err(fault) => return Some(fault),
+            }
+            // Whatever is queued from now on raises the signal.
+            if !output.wait(stop) {
+                break;
             }
         }
         None
@@ -193,7 +225,7 @@ impl Outlet {
             return Err(fault);
         }
         match &mut state.pump {
-            Some(pump) => pump.step(Wait::Stall),
+            Some(pump) => pump.step(Wait::Period),
             None => Ok(Step::Done),
         }
     }

@@ -377,10 +377,4 @@ impl Receive for Incoming {
             _ => Ok(0),
         }
     }
-
-    /// Nobody waits for a client. A device that is not used keeps no memory.
-    fn tick(&mut self) -> bool {
-        self.wire.spares().clear();
-        false
-    }
 }

@@ -65,6 +65,8 @@ pub(crate) struct Outgoing {
     sending: UrbQueue<Request>,
     /// The headers and packet descriptors of what is being sent, one behind the other.
     headers: KVVec<u8>,
+    /// Whether memory of transfers is kept that have been answered.
+    keeps_spares: bool,
     log: RateLimit,
 }
 
@@ -77,6 +79,7 @@ impl Outgoing {
             backlog: UrbQueue::default(),
             sending: UrbQueue::default(),
             headers: KVVec::new(),
+            keeps_spares: false,
             log: RateLimit::new(),
         }
     }
@@ -192,8 +195,20 @@ impl Transmit for Outgoing {
         while let Some(urb) = self.sending.pop() {
             bytes = bytes.wrapping_add(urb.context().cost());
             self.wire.spares().keep(urb);
+            self.keeps_spares = true;
         }
         self.wire.release(bytes);
         Ok(())
+    }
+
+    fn needs_ticks(&self) -> bool {
+        self.keeps_spares
+    }
+
+    /// Nobody waits for a client. A device that is not used keeps no memory.
+    fn tick(&mut self) -> bool {
+        self.wire.spares().clear();
+        self.keeps_spares = false;
+        false
     }
 }

@@ -15,11 +15,11 @@ use kernel::{
 
 use usbip_core::{
     fault_at_end,
-    stall_limit,
     stall_period,
     Fault,
     Machine,
     Progress,
+    Silence,
     Source,
     Transport,
     Wait, //
@@ -32,6 +32,7 @@ use usbip_kernel::{
     kthread::ShouldStop,
     loan::{
         Broken,
+        Ended,
         Feed,
         LoanEnd, //
     },
@@ -80,7 +81,7 @@ impl Transport for Carried {
             machine,
             fault: None,
         };
-        let end = self.node.inbox().lend(&mut mouth, stall_period());
+        let end = self.node.inbox().lend(&mut mouth, stall_period().into());
         let Mouth { machine, fault } = mouth;
         Some(match end {
             LoanEnd::Used => fault.unwrap_or(Fault::Closed),
@@ -90,16 +91,15 @@ impl Transport for Carried {
     }
 
     fn send(&self, frame: &WriteVec<'_>, skip: usize, wait: Wait) -> Result<usize, Fault> {
-        // A process takes it when it pleases, and all of it: whoever cannot wait need not begin.
+        // A process takes it when it pleases: whoever cannot wait need not begin.
         if wait == Wait::None {
             return Ok(0);
         }
         self.used.store(true, Relaxed);
-        match self.node.outbox().send(frame, stall_limit()) {
-            LoanEnd::Used => Ok(frame.len_bytes().saturating_sub(skip)),
-            LoanEnd::Ended => Err(Fault::Closed),
-            LoanEnd::Stalled => Err(Fault::Stalled),
-        }
+        self.node
+            .outbox()
+            .send(frame, skip, stall_period().into())
+            .map_err(|Ended| Fault::Closed)
     }
 
     fn shut_down(&self) {
@@ -143,7 +143,7 @@ impl Feed for Mouth<'_> {
 struct Written<'a, 'b, 'c>(&'a mut FromUser<'b, 'c>);
 
 impl Source for Written<'_, '_, '_> {
-    fn receive(&mut self, into: &mut ReadVec<'_>) -> Result<Progress, Fault> {
+    fn receive(&mut self, into: &mut ReadVec<'_>, _silence: Silence) -> Result<Progress, Fault> {
         Ok(match self.0.copy(into) {
             0 => Progress::Nothing,
             count => Progress::Bytes(count),

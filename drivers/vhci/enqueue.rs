@@ -30,7 +30,10 @@ use crate::{
         Inner,
         Port, //
     },
-    requests, //
+    requests::{
+        self,
+        Storage, //
+    }, //
 };
 
 /// Takes an URB for the device on a port.
@@ -55,7 +58,7 @@ pub(crate) fn enqueue<'a>(session: &Session<Port>, urb: NewUrb<'a>) -> Outcome<'
 
     let mut inner = port.lock();
     // Lasts until after the lock: what it held is freed then.
-    let mut storage = KVec::new();
+    let mut storage = None;
     loop {
         if let Err(error) = admit(&inner, &urb) {
             drop(inner);
@@ -65,13 +68,13 @@ pub(crate) fn enqueue<'a>(session: &Session<Port>, urb: NewUrb<'a>) -> Outcome<'
         let Some(slots) = inner.requests.needs() else {
             break;
         };
-        if storage.len() >= slots {
-            storage = inner.requests.grow(storage);
+        if let Some(larger) = storage.take_if(|storage: &mut Storage| storage.len() >= slots) {
+            storage = Some(inner.requests.grow(larger));
             break;
         }
         drop(inner);
         storage = match requests::storage(slots, GFP_ATOMIC) {
-            Ok(storage) => storage,
+            Ok(storage) => Some(storage),
             Err(error) => return urb.refuse(error),
         };
         inner = port.lock();

@@ -281,16 +281,12 @@ impl Receive for Receiver {
         }
     }
 
-    fn tick(&mut self) -> bool {
-        let mut inner = self.port().lock();
-        let is_too_long = inner.requests.tick();
-        let is_wanted = inner.requests.is_receiving_wanted();
-        drop(inner);
+    fn tick(&mut self) {
+        let is_wanted = self.port().lock().requests.is_receiving_wanted();
         // However slowly its data come, nobody has to wait for them who does not want them.
         if is_wanted {
             self.cut_short(Status::CONNRESET);
         }
-        is_too_long
     }
 }
 

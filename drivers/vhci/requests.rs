@@ -382,6 +382,11 @@ impl Requests {
             .is_some_and(|receiving| receiving.wanted)
     }
 
+    /// Whether usbcore waits for transfers that it gives up.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.waits.any()
+    }
+
     /// Ends a period of [`Waits`]; says whether usbcore has waited for too long.
     pub(crate) fn tick(&mut self) -> bool {
         self.waits.tick()

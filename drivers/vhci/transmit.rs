@@ -23,7 +23,6 @@ use usbip_hcd::{
 };
 use usbip_kernel::{
     iovec::WriteVec,
-    mem::NoIo,
     trace, //
 };
 use usbip_proto::{
@@ -82,6 +81,8 @@ pub(crate) struct Transmitter {
     sending: KVec<(Seqnum, Queued)>,
     /// Those of them that turned out to be answered already.
     answered: KVec<(Detached, Status)>,
+    /// Whether usbcore waits for transfers that it gives up.
+    is_awaited: bool,
 }
 
 /// What came of a look at the line.
@@ -107,6 +108,7 @@ impl Transmitter {
             parts: KVec::with_capacity(2 * WITH_DATA + 1, GFP_KERNEL)?,
             sending: KVec::with_capacity(WITH_DATA, GFP_KERNEL)?,
             answered: KVec::with_capacity(WITH_DATA, GFP_KERNEL)?,
+            is_awaited: false,
         })
     }
 
@@ -117,6 +119,7 @@ impl Transmitter {
             small,
             parts,
             sending,
+            is_awaited,
             ..
         } = self;
         let mut inner = session.role().lock();
@@ -186,6 +189,7 @@ impl Transmitter {
             data = data.saturating_add(with_data);
             hold(sending, (seqnum, urb));
         }
+        *is_awaited = inner.requests.is_awaited();
         drop(inner);
         if run > 0 {
             hold(parts, Part::Small(run));
@@ -228,7 +232,6 @@ impl Transmit for Transmitter {
                 Gathered::All => break Fill::All,
                 Gathered::Part => break Fill::Part,
                 Gathered::Needs(len) => {
-                    let _no_io = NoIo::enter();
                     self.small
                         .reserve(len, GFP_KERNEL)
                         .map_err(|_| Fault::NoMemory)?;
@@ -265,6 +268,17 @@ impl Transmit for Transmitter {
     fn sent(&mut self) -> Result<(), Fault> {
         self.settle();
         Ok(())
+    }
+
+    fn needs_ticks(&self) -> bool {
+        self.is_awaited
+    }
+
+    fn tick(&mut self) -> bool {
+        let mut inner = self.session.role().lock();
+        let is_too_long = inner.requests.tick();
+        self.is_awaited = inner.requests.is_awaited();
+        is_too_long
     }
 }
 

@@ -16,6 +16,7 @@
 #include <linux/nospec.h>
 #include <linux/platform_device.h>
 #include <linux/rcupdate.h>
+#include <linux/rcuwait.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -23,6 +24,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/sysfs.h>
+#include <linux/timer.h>
 #include <linux/uaccess.h>
 #include <linux/usb.h>
 #include <linux/usb/hcd.h>
@@ -77,6 +79,37 @@ void usbip_helper_wake_up_all(struct wait_queue_head *head)
 {
 	if (waitqueue_active(head))
 		wake_up_all(head);
+}
+
+void usbip_helper_rcuwait_init(struct rcuwait *wait)
+{
+	rcuwait_init(wait);
+}
+
+/* The two steps of rcuwait_wait_event() before the condition. */
+void usbip_helper_rcuwait_prepare(struct rcuwait *wait)
+{
+	prepare_to_rcuwait(wait);
+	set_current_state(TASK_IDLE);
+}
+
+/* Timers */
+
+void usbip_helper_timer_setup_on_stack(struct timer_list *timer, void (*ring)(struct timer_list *timer))
+{
+	timer_setup_on_stack(timer, ring, 0);
+}
+
+void usbip_helper_timer_start(struct timer_list *timer, long delay)
+{
+	if (!timer_pending(timer))
+		mod_timer(timer, jiffies + delay);
+}
+
+void usbip_helper_timer_destroy_on_stack(struct timer_list *timer)
+{
+	timer_shutdown_sync(timer);
+	timer_destroy_on_stack(timer);
 }
 
 /* Memory */
@@ -204,10 +237,14 @@ bool usbip_helper_sk_is_tcp(const struct sock *sk)
 	return sk_is_tcp(sk);
 }
 
-void usbip_helper_sk_set_timeouts(struct sock *sk, long receive, long send)
+void usbip_helper_sk_set_rcvtimeo(struct sock *sk, long timeout)
 {
-	WRITE_ONCE(sk->sk_rcvtimeo, receive);
-	WRITE_ONCE(sk->sk_sndtimeo, send);
+	WRITE_ONCE(sk->sk_rcvtimeo, timeout);
+}
+
+void usbip_helper_sk_set_sndtimeo(struct sock *sk, long timeout)
+{
+	WRITE_ONCE(sk->sk_sndtimeo, timeout);
 }
 
 /* sk_use_task_frag: the fragment of the task may be in use already when reclaim ends up in the socket. */

@@ -15,8 +15,6 @@ use kernel::{
     prelude::*, //
 };
 
-use crate::mem::NoIo;
-
 /// Room for a list of parts, kept by its owner from call to call so that making a list allocates
 /// nothing.
 ///
@@ -108,8 +106,6 @@ impl<'a> Parts<'a> {
 
     #[cold]
     fn grow(&mut self) -> Result {
-        // Those who send and receive stand between the kernel and its memory.
-        let _no_io = NoIo::enter();
         self.entries
             .reserve(self.entries.len().max(8), GFP_KERNEL)?;
         Ok(())

@@ -13,6 +13,7 @@
 #![crate_name = "usbip_kernel"]
 #![deny(clippy::undocumented_unsafe_blocks)]
 
+pub mod alarm;
 pub mod bh;
 #[doc(hidden)]
 pub mod bindings;
@@ -34,6 +35,7 @@ pub mod process_group;
 pub mod queue;
 pub mod ratelimit;
 pub mod signal;
+pub(crate) mod sleeper;
 pub mod static_lock;
 pub mod sysfs;
 pub mod time;

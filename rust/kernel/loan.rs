@@ -28,14 +28,13 @@ use kernel::{
         },
         Mutex, //
     },
-    task::MAX_SCHEDULE_TIMEOUT,
-    time::Delta, //
+    //
 };
 
 use crate::{
     iovec::WriteVec,
     lock_name,
-    time::jiffies,
+    time::Timeout,
     user_bytes::{
         FromUser,
         ToUser, //
@@ -62,6 +61,10 @@ pub enum LoanEnd {
     Stalled,
 }
 
+/// Nothing is lent any more.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended;
+
 /// How far a process has read what is lent.
 ///
 /// # Invariants
@@ -79,6 +82,29 @@ struct Cursor {
 unsafe impl Send for Cursor {}
 
 impl Cursor {
+    /// At the byte behind the first `skip` ones of a frame; nothing if it ends there.
+    fn new(frame: &WriteVec<'_>, skip: usize) -> Option<Self> {
+        let (entries, mut parts, bytes) = frame.as_raw();
+        let left = bytes.checked_sub(skip).filter(|left| *left > 0)?;
+        let mut next = NonNull::new(entries.cast_mut())?;
+        let mut offset = skip;
+        for part in frame.parts() {
+            let Some(beyond) = offset.checked_sub(part.len()) else {
+                break;
+            };
+            offset = beyond;
+            parts = parts.saturating_sub(1);
+            // SAFETY: There is an entry here, so that the address behind it is in bounds.
+            next = unsafe { next.add(1) };
+        }
+        Some(Self {
+            next,
+            parts,
+            offset,
+            left,
+        })
+    }
+
     /// Copies from where it stands. Gives how many bytes.
     ///
     /// # Safety
@@ -141,52 +167,44 @@ impl Outbox {
         self.full.load(Acquire)
     }
 
-    /// Lends a frame until all of it was read. May sleep.
+    /// Lends a frame without its first `skip` bytes until all of it was read, or for as long as
+    /// `timeout`; gives how many bytes were read. May sleep.
     ///
-    /// A process that reads nothing for `limit` has stalled.
-    pub fn send(&self, frame: &WriteVec<'_>, limit: Option<Delta>) -> LoanEnd {
-        let (entries, parts, bytes) = frame.as_raw();
-        let Some(next) = NonNull::new(entries.cast_mut()).filter(|_| parts > 0) else {
-            return LoanEnd::Used;
+    /// # Errors
+    ///
+    /// [`Ended`] if it was not read before the end.
+    pub fn send(
+        &self,
+        frame: &WriteVec<'_>,
+        skip: usize,
+        timeout: Timeout,
+    ) -> Result<usize, Ended> {
+        let Some(cursor) = Cursor::new(frame, skip) else {
+            return Ok(0);
         };
-        // INVARIANT: The entries of the frame are valid and not empty for as long as `frame` is
-        // borrowed, which is until this function returns, and below the slot is emptied first.
+        let bytes = cursor.left;
+        // INVARIANT: The entries of the frame are valid for as long as `frame` is borrowed, which is
+        // until this function returns, and below the slot is emptied first.
         let mut slot = self.desk.lock();
-        *slot = Some(Cursor {
-            next,
-            parts,
-            offset: 0,
-            left: bytes,
-        });
+        *slot = Some(cursor);
         // With the mutex held, as whoever lowers it: a reader may be done before we get on.
         self.full.xchg(true, Full);
         drop(slot);
         self.readers.wake();
 
-        let mut before = bytes;
-        let end = loop {
-            let woken = self.sender.wait(Sleep::Idle, patience(limit), || {
-                !self.full.load(Acquire) || self.ended.load(Acquire)
-            });
-            if woken {
-                break LoanEnd::Used;
-            }
-            let left = self.desk.lock().as_ref().map_or(0, |cursor| cursor.left);
-            if left == before {
-                break LoanEnd::Stalled;
-            }
-            before = left;
-        };
+        self.sender.wait(Sleep::Idle, timeout.jiffies(), || {
+            !self.full.load(Acquire) || self.ended.load(Acquire)
+        });
 
         // From here on nobody has the frame.
         let mut slot = self.desk.lock();
-        let unread = slot.take().is_some();
+        let unread = slot.take().map_or(0, |cursor| cursor.left);
         self.full.xchg(false, Full);
         drop(slot);
-        match end {
-            LoanEnd::Used if unread => LoanEnd::Ended,
-            end => end,
+        if unread > 0 && self.ended.load(Acquire) {
+            return Err(Ended);
         }
+        Ok(bytes.saturating_sub(unread))
     }
 
     /// Reads from what is lent: as much as there is room for, but not beyond its end. Waits for
@@ -321,7 +339,7 @@ impl Inbox {
     /// Lends a feed until it is broken (and then used up), or until the end. May sleep.
     ///
     /// After every `period` the feed [looks](Feed::look) whether the process has stalled.
-    pub fn lend(&self, feed: &mut (dyn Feed + '_), period: Option<Delta>) -> LoanEnd {
+    pub fn lend(&self, feed: &mut (dyn Feed + '_), period: Timeout) -> LoanEnd {
         // SAFETY: Only the lifetime changes; by the invariant of `Lent` and what is done below, the
         // result is not used beyond the old one.
         let feed =
@@ -335,7 +353,7 @@ impl Inbox {
         self.writers.wake();
 
         let end = loop {
-            let woken = self.lender.wait(Sleep::Idle, patience(period), || {
+            let woken = self.lender.wait(Sleep::Idle, period.jiffies(), || {
                 self.broken.load(Acquire) || self.ended.load(Acquire)
             });
             if woken {
@@ -443,9 +461,4 @@ enum Turn {
     Closed,
     /// Nothing is ever taken again.
     Over,
-}
-
-/// How long to wait for a process to do something.
-fn patience(limit: Option<Delta>) -> c_long {
-    limit.map_or(MAX_SCHEDULE_TIMEOUT, jiffies)
 }

@@ -14,8 +14,6 @@ use kernel::{
     error::to_result,
     fs::file::LocalFile,
     prelude::*,
-    task::MAX_SCHEDULE_TIMEOUT,
-    time::Delta,
     types::Opaque, //
 };
 
@@ -25,8 +23,7 @@ use crate::{
         ReadVec,
         WriteVec, //
     },
-    mem::NoIo,
-    time::jiffies, //
+    time::Timeout, //
 };
 
 /// The directions of an I/O vector, as the kernel counts them (linux/uio.h).
@@ -42,7 +39,8 @@ const KEEPALIVE_PROBES: (u32, u32) = (1, 127);
 
 /// A socket, kept open by our reference to its file.
 ///
-/// One thread may receive while another one sends. Dropping it lets go of the file. Any context; if
+/// One thread may receive while another one sends. A thread that stands between the kernel and its
+/// memory does so within [`NoIo`](crate::mem::NoIo). Dropping it lets go of the file. Any context; if
 /// the reference was the last one, the kernel closes the socket later, in a context that may sleep.
 ///
 /// # Invariants
@@ -131,10 +129,14 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// `EINVAL` when there is no room; `EAGAIN` when its timeout is over; `EINTR` or
+    /// `EINVAL` when there is no room; `EAGAIN` when the timeout is over; `EINTR` or
     /// `ERESTARTSYS` when the thread is to stop; else what the transport says.
-    pub fn receive(&self, into: &mut ReadVec<'_>) -> Result<usize> {
-        let _no_io = NoIo::enter();
+    #[doc(alias = "SO_RCVTIMEO")]
+    pub fn receive(&self, into: &mut ReadVec<'_>, timeout: Timeout) -> Result<usize> {
+        if let Some(sk) = self.sock() {
+            // SAFETY: `sock` gives a valid socket.
+            unsafe { helpers::usbip_helper_sk_set_rcvtimeo(sk.as_ptr(), timeout.jiffies()) };
+        }
         let mut message = new_message();
         let (parts, count, bytes) = into.as_raw();
         if bytes == 0 {
@@ -157,32 +159,38 @@ impl Socket {
         Ok(usize::try_from(got)?)
     }
 
-    /// Sends all of it but the first `skip` bytes; gives how many that were. May sleep.
+    /// Sends it without its first `skip` bytes, as far as the other side takes it within `timeout`, or
+    /// takes it at once if there is none. Gives how many bytes were sent, which may be none. Sleeps,
+    /// without a timeout for moments only.
     ///
     /// # Errors
     ///
-    /// As [`receive`](Self::receive), with its own timeout, which starts anew with every bit of
-    /// progress. How much was sent is then unknown, so that the stream is at its end.
-    pub fn send(&self, from: &WriteVec<'_>, skip: usize) -> Result<usize> {
-        self.send_until(from, skip, 0)
-    }
-
-    /// As [`send`](Self::send), but does not wait for the other side to take it; gives how many bytes
-    /// were sent, which may be none. Sleeps for moments only.
+    /// `EMSGSIZE` when it is too long for one call; `EINVAL` when there is nothing left to be sent;
+    /// else what the transport says.
+    #[doc(alias = "SO_SNDTIMEO")]
     #[doc(alias = "MSG_DONTWAIT")]
-    pub fn send_some(&self, from: &WriteVec<'_>, skip: usize) -> Result<usize> {
-        self.send_until(from, skip, bindings::MSG_DONTWAIT)
-    }
-
-    fn send_until(&self, from: &WriteVec<'_>, skip: usize, flags: c_uint) -> Result<usize> {
-        let _no_io = NoIo::enter();
+    pub fn send(
+        &self,
+        from: &WriteVec<'_>,
+        skip: usize,
+        timeout: Option<Timeout>,
+    ) -> Result<usize> {
         let mut message = new_message();
-        message.msg_flags = bindings::MSG_NOSIGNAL | flags;
+        message.msg_flags = bindings::MSG_NOSIGNAL;
+        match (timeout, self.sock()) {
+            (Some(timeout), Some(sk)) => {
+                // SAFETY: `sock` gives a valid socket.
+                unsafe { helpers::usbip_helper_sk_set_sndtimeo(sk.as_ptr(), timeout.jiffies()) };
+            }
+            _ => message.msg_flags |= bindings::MSG_DONTWAIT,
+        }
         let (parts, count, bytes) = from.as_raw();
         if bytes > MOST_BYTES {
             return Err(EMSGSIZE);
         }
-        let wanted = bytes.checked_sub(skip).ok_or(EINVAL)?;
+        if skip >= bytes {
+            return Err(EINVAL);
+        }
         // SAFETY: `message` is a local. By the invariant of `WriteVec` the parts are valid for
         // reads, and `from` is borrowed until this function ends. There are so many bytes to skip.
         unsafe {
@@ -197,21 +205,17 @@ impl Socket {
                 bindings::iov_iter_advance(&mut message.msg_iter, skip);
             }
         };
-        let mut left = wanted;
-        while left > 0 {
-            // SAFETY: By the invariant the socket is alive. The iterator in `message` knows how far
-            // it is.
-            let sent = unsafe { bindings::sock_sendmsg(self.socket.as_ptr(), &mut message) };
-            if flags != 0 && sent == EAGAIN.to_errno() {
-                break;
-            }
-            to_result(sent)?;
-            match usize::try_from(sent)? {
-                0 => return Err(EIO),
-                sent => left = left.checked_sub(sent).ok_or(EIO)?,
-            }
+        // SAFETY: By the invariant the socket is alive; `message` is complete.
+        let sent = unsafe { bindings::sock_sendmsg(self.socket.as_ptr(), &mut message) };
+        if sent == EAGAIN.to_errno() {
+            return Ok(0);
         }
-        Ok(wanted.saturating_sub(left))
+        to_result(sent)?;
+        match usize::try_from(sent)? {
+            // Whoever asks again would ask for ever.
+            0 => Err(EIO),
+            sent => Ok(sent),
+        }
     }
 
     /// Ends both directions: who waits in [`receive`](Self::receive) or [`send`](Self::send)
@@ -225,21 +229,6 @@ impl Socket {
                 bindings::sock_shutdown_cmd_SHUT_RDWR,
             )
         };
-    }
-
-    /// Makes [`receive`](Self::receive) give up after so long without a byte, and
-    /// [`send`](Self::send) after so long without progress, with `EAGAIN`; without a time they wait
-    /// for ever. Any context.
-    #[doc(alias = "SO_RCVTIMEO")]
-    #[doc(alias = "SO_SNDTIMEO")]
-    pub fn set_timeouts(&self, receive: Option<Delta>, send: Option<Delta>) {
-        let timeout = |limit: Option<Delta>| limit.map_or(MAX_SCHEDULE_TIMEOUT, jiffies);
-        if let Some(sk) = self.sock() {
-            // SAFETY: `sock` gives a valid socket.
-            unsafe {
-                helpers::usbip_helper_sk_set_timeouts(sk.as_ptr(), timeout(receive), timeout(send))
-            };
-        }
     }
 
     /// Makes the socket itself allocate without starting I/O, whoever causes it. May sleep.

@@ -18,23 +18,13 @@ use kernel::{
 
 use crate::{
     kthread::ShouldStop,
+    sleeper::Sleeper,
     time::jiffies,
     waitq::{
         Sleep,
         WaitQueue, //
     }, //
 };
-
-/// Why a [`Signal::wait_for`] ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wake {
-    /// The signal was raised; it no longer is.
-    Raised,
-    /// The thread is asked to stop.
-    Stop,
-    /// The time is over.
-    TimedOut,
-}
 
 /// A flag that one thread sleeps on and anybody raises.
 ///
@@ -44,7 +34,7 @@ pub enum Wake {
 pub struct Signal {
     raised: AtomicFlag,
     #[pin]
-    queue: WaitQueue,
+    sleeper: Sleeper,
 }
 
 impl Signal {
@@ -52,7 +42,7 @@ impl Signal {
     pub fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             raised: AtomicFlag::new(false),
-            queue <- WaitQueue::new(),
+            sleeper <- Sleeper::new(),
         })
     }
 
@@ -63,7 +53,7 @@ impl Signal {
         // Who raised it first wakes; the thread cannot have missed that, as it has not consumed the
         // flag yet.
         if !self.raised.xchg(true, Full) {
-            self.queue.wake();
+            self.sleeper.wake();
         }
     }
 
@@ -73,34 +63,20 @@ impl Signal {
     /// no later wait will sleep.
     #[must_use]
     pub fn wait(&self, stop: &ShouldStop) -> bool {
-        self.wait_jiffies(stop, MAX_SCHEDULE_TIMEOUT) == Wake::Raised
-    }
-
-    /// As [`wait`](Self::wait), but no longer than `limit`. May sleep.
-    #[must_use]
-    pub fn wait_for(&self, stop: &ShouldStop, limit: Delta) -> Wake {
-        self.wait_jiffies(stop, jiffies(limit))
+        let mut raised = false;
+        self.sleeper.wait(|| {
+            if stop.get() {
+                return true;
+            }
+            raised = self.take();
+            raised
+        });
+        raised
     }
 
     /// Lowers the signal. Gives whether it was raised. Any context.
     pub fn take(&self) -> bool {
         self.raised.xchg(false, Full)
-    }
-
-    fn wait_jiffies(&self, stop: &ShouldStop, timeout: c_long) -> Wake {
-        let mut wake = Wake::TimedOut;
-        self.queue.wait(Sleep::Idle, timeout, || {
-            if stop.get() {
-                wake = Wake::Stop;
-                return true;
-            }
-            if self.take() {
-                wake = Wake::Raised;
-                return true;
-            }
-            false
-        });
-        wake
     }
 }
 

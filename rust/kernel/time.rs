@@ -64,6 +64,27 @@ impl From<Delta> for Span {
     }
 }
 
+/// How long a thread waits for something at the most.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeout(c_long);
+
+impl Timeout {
+    /// As long as it takes.
+    pub const NEVER: Self = Self(MAX_SCHEDULE_TIMEOUT);
+
+    /// In ticks of the timer.
+    pub(crate) fn jiffies(self) -> c_long {
+        self.0
+    }
+}
+
+impl From<Option<Delta>> for Timeout {
+    /// Without a time there is no end.
+    fn from(limit: Option<Delta>) -> Self {
+        limit.map_or(Self::NEVER, |limit| Self(jiffies(limit)))
+    }
+}
+
 /// Sleeps at least that long; nothing interrupts it. May sleep.
 #[doc(alias = "msleep")]
 pub fn sleep(delta: Delta) {

@@ -156,6 +156,10 @@ impl WaitQueue {
             }
             // SAFETY: May sleep by this function's contract; any timeout will do.
             timeout = unsafe { bindings::schedule_timeout(timeout) };
+            // Who was woken is out of the queue: to enter it again only to look would cost more.
+            if done() {
+                break true;
+            }
         };
         // SAFETY: Both are initialised.
         unsafe { bindings::finish_wait(self.head.get(), entry.get()) };

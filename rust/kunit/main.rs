@@ -8,6 +8,7 @@
 #![crate_name = "usbip_kunit"]
 #![forbid(unsafe_code)]
 
+mod alarm;
 mod context;
 mod device;
 mod iovec;

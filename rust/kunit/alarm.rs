@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Alarms.
+
+use kernel::prelude::*;
+
+#[kunit_tests(usbip_alarm)]
+mod tests {
+    use super::*;
+    use kernel::time::Delta;
+    use pin_init::stack_pin_init;
+    use usbip_kernel::{
+        alarm::Alarm,
+        signal::Signal,
+        time, //
+    };
+
+    const DELAY: Delta = Delta::from_millis(50);
+
+    /// Waits until the signal is raised; gives after how many milliseconds.
+    fn raised_after(signal: &Signal) -> u64 {
+        let began = time::now_ms();
+        while !signal.take() && time::now_ms().wrapping_sub(began) < 10_000 {
+            time::sleep(Delta::from_millis(1));
+        }
+        time::now_ms().wrapping_sub(began)
+    }
+
+    #[test]
+    fn rings_after_its_time_and_again_when_it_is_set_again() -> Result {
+        let signal = KBox::pin_init(Signal::new(), GFP_KERNEL)?;
+        stack_pin_init!(let alarm = Alarm::new(&signal));
+        for _ in 0..3 {
+            alarm.ring_after(DELAY);
+            let after = raised_after(&signal);
+            assert!((49..10_000).contains(&after));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn to_set_it_again_does_not_put_it_off() -> Result {
+        let signal = KBox::pin_init(Signal::new(), GFP_KERNEL)?;
+        stack_pin_init!(let alarm = Alarm::new(&signal));
+        alarm.ring_after(DELAY);
+        alarm.ring_after(Delta::from_secs(600));
+        assert!(raised_after(&signal) < 10_000);
+        Ok(())
+    }
+
+    #[test]
+    fn does_not_ring_once_it_is_gone() -> Result {
+        let signal = KBox::pin_init(Signal::new(), GFP_KERNEL)?;
+        {
+            stack_pin_init!(let alarm = Alarm::new(&signal));
+            alarm.ring_after(DELAY);
+        }
+        time::sleep(Delta::from_millis(150));
+        assert!(!signal.take());
+        Ok(())
+    }
+}
