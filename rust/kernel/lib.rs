@@ -18,6 +18,7 @@ pub mod bh;
 #[doc(hidden)]
 pub mod bindings;
 pub mod chardev;
+pub mod desk;
 pub mod errno;
 pub mod iovec;
 pub mod irqlock;

@@ -20,18 +20,15 @@ use kernel::{
     bindings,
     prelude::*,
     static_lock_class,
-    sync::{
-        atomic::{
-            Acquire,
-            AtomicFlag,
-            Full, //
-        },
-        Mutex, //
-    },
-    //
+    sync::atomic::{
+        Acquire,
+        AtomicFlag,
+        Full, //
+    }, //
 };
 
 use crate::{
+    desk::Desk,
     iovec::WriteVec,
     lock_name,
     time::Timeout,
@@ -141,9 +138,7 @@ impl Cursor {
 #[pin_data]
 pub struct Outbox {
     #[pin]
-    desk: Mutex<Option<Cursor>>,
-    /// Whether something is in the slot that was not read yet.
-    full: AtomicFlag,
+    desk: Desk<Cursor>,
     ended: AtomicFlag,
     #[pin]
     sender: WaitQueue,
@@ -154,8 +149,7 @@ impl Outbox {
     /// An empty one. `readers` is woken when there is something to read, and at the end.
     pub fn new(readers: Watch) -> impl PinInit<Self> {
         pin_init!(Self {
-            desk <- Mutex::new(None, lock_name!("Outbox::desk"), static_lock_class!()),
-            full: AtomicFlag::new(false),
+            desk <- Desk::new(lock_name!("Outbox::desk"), static_lock_class!()),
             ended: AtomicFlag::new(false),
             sender <- WaitQueue::new(),
             readers,
@@ -164,7 +158,7 @@ impl Outbox {
 
     /// Whether a read would give something. Any context.
     pub fn is_full(&self) -> bool {
-        self.full.load(Acquire)
+        self.desk.is_filled()
     }
 
     /// Lends a frame without its first `skip` bytes until all of it was read, or for as long as
@@ -185,22 +179,16 @@ impl Outbox {
         let bytes = cursor.left;
         // INVARIANT: The entries of the frame are valid for as long as `frame` is borrowed, which is
         // until this function returns, and below the slot is emptied first.
-        let mut slot = self.desk.lock();
-        *slot = Some(cursor);
-        // With the mutex held, as whoever lowers it: a reader may be done before we get on.
-        self.full.xchg(true, Full);
-        drop(slot);
+        self.desk.lock().put(cursor);
         self.readers.wake();
 
         self.sender.wait(Sleep::Idle, timeout.jiffies(), || {
-            !self.full.load(Acquire) || self.ended.load(Acquire)
+            !self.is_full() || self.ended.load(Acquire)
         });
 
         // From here on nobody has the frame.
-        let mut slot = self.desk.lock();
-        let unread = slot.take().map_or(0, |cursor| cursor.left);
-        self.full.xchg(false, Full);
-        drop(slot);
+        let cursor = self.desk.lock().take();
+        let unread = cursor.map_or(0, |cursor| cursor.left);
         if unread > 0 && self.ended.load(Acquire) {
             return Err(Ended);
         }
@@ -219,12 +207,11 @@ impl Outbox {
         while !to.is_empty() {
             let mut slot = self.desk.lock();
             let ended = self.ended.load(Acquire);
-            if let (Some(cursor), false) = (&mut *slot, ended) {
+            if let (Some(cursor), false) = (slot.get(), ended) {
                 // SAFETY: It is in the slot, and the mutex is held.
                 total = total.saturating_add(unsafe { cursor.copy(to) });
                 if cursor.left == 0 {
-                    *slot = None;
-                    self.full.xchg(false, Full);
+                    slot.take();
                     drop(slot);
                     self.sender.wake();
                     break;
@@ -255,7 +242,7 @@ impl Outbox {
                 return Err(EAGAIN);
             }
             self.readers
-                .wait(|| self.full.load(Acquire) || self.ended.load(Acquire))?;
+                .wait(|| self.is_full() || self.ended.load(Acquire))?;
         }
         Ok(total)
     }
@@ -308,9 +295,7 @@ unsafe impl Send for Lent {}
 #[pin_data]
 pub struct Inbox {
     #[pin]
-    desk: Mutex<Option<Lent>>,
-    /// Whether a feed is in the slot.
-    open: AtomicFlag,
+    desk: Desk<Lent>,
     broken: AtomicFlag,
     ended: AtomicFlag,
     #[pin]
@@ -322,8 +307,7 @@ impl Inbox {
     /// A closed one. `writers` is woken when it opens, and at the end.
     pub fn new(writers: Watch) -> impl PinInit<Self> {
         pin_init!(Self {
-            desk <- Mutex::new(None, lock_name!("Inbox::desk"), static_lock_class!()),
-            open: AtomicFlag::new(false),
+            desk <- Desk::new(lock_name!("Inbox::desk"), static_lock_class!()),
             broken: AtomicFlag::new(false),
             ended: AtomicFlag::new(false),
             lender <- WaitQueue::new(),
@@ -333,7 +317,7 @@ impl Inbox {
 
     /// Whether a write would be taken. Any context.
     pub fn is_open(&self) -> bool {
-        self.open.load(Acquire)
+        self.desk.is_filled()
     }
 
     /// Lends a feed until it is broken (and then used up), or until the end. May sleep.
@@ -346,10 +330,7 @@ impl Inbox {
             unsafe { mem::transmute::<NonNull<dyn Feed + '_>, NonNull<dyn Feed>>(feed.into()) };
         // INVARIANT: `feed` is borrowed exclusively until this function returns, and below the slot
         // is emptied first.
-        let mut slot = self.desk.lock();
-        *slot = Some(Lent { feed });
-        self.open.xchg(true, Full);
-        drop(slot);
+        self.desk.lock().put(Lent { feed });
         self.writers.wake();
 
         let end = loop {
@@ -363,7 +344,7 @@ impl Inbox {
                 };
             }
             let mut slot = self.desk.lock();
-            let Some(lent) = &mut *slot else {
+            let Some(lent) = slot.get() else {
                 break LoanEnd::Used;
             };
             // SAFETY: It is in the slot, and the mutex is held.
@@ -372,9 +353,8 @@ impl Inbox {
             }
         };
 
-        self.open.xchg(false, Full);
         // From here on nobody has the feed.
-        *self.desk.lock() = None;
+        self.desk.lock().take();
         end
     }
 
@@ -395,7 +375,7 @@ impl Inbox {
                 Turn::Closed if total > 0 => break,
                 Turn::Closed if nonblocking => return Err(EAGAIN),
                 Turn::Closed => self.writers.wait(|| {
-                    self.open.load(Acquire) || self.broken.load(Acquire) || self.ended.load(Acquire)
+                    self.is_open() || self.broken.load(Acquire) || self.ended.load(Acquire)
                 })?,
                 Turn::Rest if from.is_empty() => break,
                 Turn::Rest => {
@@ -420,7 +400,7 @@ impl Inbox {
         if self.ended.load(Acquire) || self.broken.load(Acquire) {
             return Turn::Over;
         }
-        let Some(lent) = &mut *slot else {
+        let Some(lent) = slot.get() else {
             return Turn::Closed;
         };
         let mut taken = 0_usize;
@@ -433,7 +413,7 @@ impl Inbox {
                     *total = total.saturating_add(count);
                 }
                 Err(Broken) => {
-                    *slot = None;
+                    slot.take();
                     drop(slot);
                     self.broken.xchg(true, Full);
                     self.lender.wake();

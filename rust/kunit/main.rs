@@ -10,6 +10,7 @@
 
 mod alarm;
 mod context;
+mod desk;
 mod device;
 mod iovec;
 mod irqlock;
