@@ -83,6 +83,11 @@ within() {
 	timeout -s KILL $((seconds * PATIENCE)) "$@"
 }
 
+# await NAME [SECONDS]: as the program of the machine
+await() {
+	command await "$1" $((${2:-60} * PATIENCE))
+}
+
 # logged TEXT: the kernel has said it since the last dmesg -c
 logged() {
 	dmesg | grep -qF "$1"

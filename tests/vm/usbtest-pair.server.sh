@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # matrix: rust/c c/rust
 # vm: --timeout 1800
-# debug: --smp 1 --append no_debug_objects
 #
 # usbtest over a network, one side of it with the C modules: ours speak the same language. This is the side with
 # the devices, one at each speed.

@@ -2,7 +2,6 @@
 # once: yes
 # matrix: rust/c
 # vm: --timeout 500
-# debug: --smp 1 --append no_debug_objects
 #
 # A disk and a Gadget Zero on usbip-vudc, exported to another machine with the C vhci-hcd: ours speak the same language
 # here, too. This is the side with the devices.
