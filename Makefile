@@ -47,10 +47,10 @@ debug-kernel:
 # Unit tests in user space have no kernel to debug.
 test-debug: tools
 	@KERNEL=debug scripts/build-modules
-	@tests/run --kernel debug --no-unit $(TESTS)
+	@tests/run --kernel debug --no-unit --hostile too $(TESTS)
 
 test-hostile: modules tools
-	@tests/run --hostile --kernel '$(KERNEL)' $(TESTS)
+	@tests/run --hostile only --kernel '$(KERNEL)' $(TESTS)
 
 conformance: tools
 	@scripts/conformance $(if $(filter file,$(origin KERNEL)),,--kernel '$(KERNEL)')

@@ -311,7 +311,7 @@ def main():
     parser.add_argument("--kernel", default=os.environ.get("KERNEL") or ALL_KERNELS, help="separated by commas or spaces (default %(default)s)")
     parser.add_argument("--modules", choices=("rust", "c"), default="rust", help="c: the jobs' reference, the stock modules")
     parser.add_argument("--no-unit", action="store_true", help="only the jobs")
-    parser.add_argument("--hostile", action="store_true", help="the jobs of tests/hostile, and nothing else")
+    parser.add_argument("--hostile", choices=("only", "too"), help="the jobs of tests/hostile, alone or with the others")
     parser.add_argument("--only-unit", action="store_true", help="only the unit tests")
     # A machine waits for its timers as long as it computes.
     several = os.cpu_count() + os.cpu_count() // 2
@@ -322,15 +322,16 @@ def main():
     logs = TOP + "/build/test-logs"
     tally = Tally()
     started = time.monotonic()
-    everything = not options.pattern and options.arch == NATIVE and not options.hostile
+    everything = not options.pattern and options.arch == NATIVE and options.hostile != "only"
     if not options.no_unit and everything:
         run_unit_tests(tally, logs)
         run_fuzz(tally, logs)
     if not options.only_unit:
-        folder = "hostile" if options.hostile else "vm"
-        known = list(cases(options.arch, re.split("[, ]+", options.kernel), options.modules, folder))
-        if options.arch == NATIVE and not options.hostile:
-            known = [*host_cases(), *known]
+        known = []
+        if options.arch == NATIVE and options.hostile != "only":
+            known += host_cases()
+        for folder in {None: ["vm"], "only": ["hostile"], "too": ["vm", "hostile"]}[options.hostile]:
+            known += cases(options.arch, re.split("[, ]+", options.kernel), options.modules, folder)
         wanted = re.compile("|".join(f"(?:{item})" for item in options.pattern))
         chosen = [case for case in known if wanted.search(case.name)]
         if not chosen:
