@@ -263,11 +263,18 @@ impl State {
         }
     }
 
-    /// Takes a transfer back that has not ended.
+    /// Takes a transfer back that has not ended. Somebody has to look then: those behind it go on.
     pub(crate) fn unlink(&mut self, target: Seqnum) -> Option<KBox<Urb>> {
-        self.endpoints
-            .iter_mut()
-            .find_map(|state| state.urbs.remove(target))
+        for endpoint in Endpoint::all() {
+            let found = self
+                .endpoint(endpoint)
+                .and_then(|state| state.urbs.remove(target));
+            if found.is_some() {
+                self.wake(endpoint);
+                return found;
+            }
+        }
+        None
     }
 
     /// Ends the connection: returns what it leaves behind, to be dropped without the lock.

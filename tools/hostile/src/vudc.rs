@@ -16,7 +16,10 @@ use std::{
         Ordering, //
     },
     thread,
-    time::Duration, //
+    time::{
+        Duration,
+        Instant, //
+    }, //
 };
 
 use usbip_peer::{
@@ -36,6 +39,7 @@ use usbip_proto::{
 use crate::{
     host::{
         self,
+        answer,
         available,
         closed,
         connect,
@@ -43,6 +47,7 @@ use crate::{
         memory,
         session,
         transfer,
+        unlinked,
         well_served,
         wire,
         Devices, //
@@ -114,6 +119,7 @@ const OWN: &[Test<Gadgets>] = tests![
     own::v5_gadget_goes_while_transfers_move,
     own::v6_binding_without_memory,
     own::v8_descriptor_while_binding,
+    own::unlink_of_what_others_wait_behind,
     own::second_client_is_busy,
     own::any_devid,
 ];
@@ -410,6 +416,29 @@ mod own {
             }
             Ok(bound?)
         })
+    }
+
+    /// A control transfer that its gadget driver does not answer is given up: those behind it go on at once. (For
+    /// GET_REPORT the keyboard's driver waits two and a half seconds for a program.)
+    pub(in crate::vudc) fn unlink_of_what_others_wait_behind(gadgets: &mut Gadgets) -> Result {
+        let mut client = connect(gadgets.devices.keyboard()?)?;
+        let report = client.submit(&Transfer::control_in(setup(0xa1, 1, 0x0100, 0, 8)))?;
+        client.link().flush()?;
+        thread::sleep(Duration::from_millis(200));
+        let next = client.submit(&innocent())?;
+        client.link().flush()?;
+        thread::sleep(Duration::from_millis(200));
+        let unlink = client.unlink(report)?;
+        let given_up = Instant::now();
+        let status = unlinked(&mut client, unlink)?;
+        same("status of the unlink", Status::CONNRESET, status)?;
+        client.forget(report);
+        let status = answer(&mut client, next)?.reply.status;
+        same("status of the next transfer", Status::OK, status)?;
+        ensure(
+            "it went on at once",
+            given_up.elapsed() < Duration::from_secs(1),
+        )
     }
 
     pub(in crate::vudc) fn second_client_is_busy(gadgets: &mut Gadgets) -> Result {
