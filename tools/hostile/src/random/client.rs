@@ -4,7 +4,8 @@
 
 use std::{
     io,
-    net::Shutdown, //
+    net::Shutdown,
+    time::Duration, //
 };
 
 use usbip_peer::{
@@ -42,6 +43,9 @@ const LARGEST: u32 = 70_000;
 
 /// Requests that wait for their answers, after which a connection is replaced by another one.
 const MANY: usize = 300;
+
+/// How long to wait for the rest of an answer that may have been taken for another.
+const CONFUSION: Duration = Duration::from_secs(5);
 
 /// A device with its client.
 struct Target {
@@ -129,6 +133,9 @@ impl Target {
                 // The other end may close it before all is sent, but only for a reason.
                 Err(error) => return Err(format!("sending: {error}").into()),
             }
+        }
+        if fate == Fate::MayEnd {
+            client.link().socket().set_timeout(Some(CONFUSION))?;
         }
         let ended = see(&mut client, fate)?;
         // With a number used twice, answers that are still to come cannot be told apart.
@@ -361,8 +368,14 @@ fn see(client: &mut Client, fate: Fate) -> Result<bool> {
             Ok(Some(Received::Unlink(_))) => {}
             Ok(None) if fate != Fate::GoesOn => return Ok(true),
             Ok(None) => return Err("the connection was closed".into()),
-            // With numbers used twice, answers cannot be told apart.
-            Err(error) if fate == Fate::MayEnd && error.kind() == io::ErrorKind::InvalidData => {
+            // With numbers used twice, answers cannot be told apart, nor whether data follow them.
+            Err(error)
+                if fate == Fate::MayEnd
+                    && matches!(
+                        error.kind(),
+                        io::ErrorKind::InvalidData | io::ErrorKind::WouldBlock
+                    ) =>
+            {
                 return Ok(true)
             }
             Err(error)
