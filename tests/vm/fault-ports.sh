@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: --smp 2 --timeout 900 --mem 1024
-# kernels: debug
+# once: yes
 # modules: rust
 #
-# All 240 ports at once, attached and detached a hundred times (a few times on stock kernels), with peers that
-# never answer, and four real devices the same number of times.
+# All 240 ports at once, attached and detached ten times, with peers that never answer, and four real devices as
+# often. ROUNDS=100 is for an evening.
 
 . /tests/lib.sh
-. /tests/fault.sh
-ROUNDS=3 DEVICES=10
-! full || ROUNDS=100 DEVICES=40
+ROUNDS=${ROUNDS:-10} DEVICES=10
 modprobe vhci-hcd
 used() {
 	ports_used | wc -l
