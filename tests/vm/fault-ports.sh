@@ -56,8 +56,9 @@ for ((round = 0; round < DEVICES; round++)); do
 		within 60 usbip attach -r 127.0.0.1 -b "$id" 2>/dev/null || bad=$((bad + 1))
 	done
 	[ $((round % 4)) != 0 ] || wait_for 60 four remote || bad=$((bad + 1))
+	# Not by the C tool: it fails if a device goes while it lists them, which here all do.
 	for port in $(ports_used); do
-		within 60 usbip detach -p "$port" >/dev/null 2>&1 &
+		within 60 sh -c "echo $port >$VHCI/detach" &
 	done
 	wait
 	wait_for 60 ports_free || bad=$((bad + 1))
