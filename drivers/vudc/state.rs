@@ -27,7 +27,8 @@ use usbip_logic::{
         Host,
         Pace,
         Packet,
-        Side, //
+        Side,
+        Turns, //
     },
 };
 use usbip_proto::{
@@ -46,9 +47,6 @@ use crate::urb::{
 
 /// Bytes that are moved at a time: interrupts are off meanwhile.
 const SLICE: usize = 64 << 10;
-
-/// The bit of the control endpoint in a set of endpoints.
-const CONTROL: u32 = 1;
 
 /// The bytes of a device descriptor (USB 2.0 table 9-8).
 pub(crate) const DESCRIPTOR: usize = 18;
@@ -110,9 +108,7 @@ pub(crate) struct State {
     /// Which endpoint has an address; see [`slot_of`].
     addresses: [Option<Endpoint>; 32],
     /// The endpoints where something may move.
-    ready: u32,
-    /// The endpoints where something will move at a later time.
-    paced: u32,
+    turns: Turns,
     /// What is to be sent, in order.
     pub(crate) outbox: UrbQueue,
     /// What the transfers of the connection may still take up.
@@ -125,14 +121,6 @@ pub(crate) struct State {
 fn slot_of(number: u8, direction: Direction) -> usize {
     let number = usize::from(number & 0x0f).saturating_mul(2);
     number.saturating_add(usize::from(direction.is_in()))
-}
-
-/// The bit of an endpoint in a set of endpoints.
-fn bit(endpoint: Endpoint) -> u32 {
-    u32::try_from(endpoint.index())
-        .ok()
-        .and_then(|index| CONTROL.checked_shl(index))
-        .unwrap_or(0)
 }
 
 impl State {
@@ -150,8 +138,7 @@ impl State {
             may_wake: false,
             endpoints,
             addresses: [None; 32],
-            ready: 0,
-            paced: 0,
+            turns: Turns::new(),
             outbox: UrbQueue::new(),
             budget: Budget::new(0, 0),
             answers: Budget::new(0, 0),
@@ -172,7 +159,7 @@ impl State {
             .endpoint(endpoint)
             .is_some_and(|state| !state.urbs.is_empty());
         if waiting {
-            self.ready |= bit(endpoint);
+            self.turns.insert(endpoint.index());
         }
         waiting
     }
@@ -250,7 +237,7 @@ impl State {
                     || !state.requests.is_empty();
                 state.urbs.push(urb);
                 if worth {
-                    self.ready |= bit(endpoint);
+                    self.turns.insert(endpoint.index());
                 }
                 worth
             }
@@ -288,8 +275,7 @@ impl State {
             }
             state.pace = Pace::new();
         }
-        self.ready = 0;
-        self.paced = 0;
+        self.turns = Turns::new();
         (pending, core::mem::take(&mut self.outbox))
     }
 
@@ -332,23 +318,21 @@ impl State {
                 finish(&mut self.outbox, urb, Status::PIPE);
             }
         }
-        self.ready |= CONTROL;
+        self.turns.insert(Endpoint::CONTROL.index());
     }
 
     /// Moves what can move until something is to be done without the lock.
     pub(crate) fn advance(&mut self, now: u64) -> Work {
         let mut wake = None;
-        self.ready |= core::mem::take(&mut self.paced);
+        self.turns.resume();
         let mut done = RequestQueue::new();
         let mut moved = 0;
-        while self.ready != 0 {
-            let Some(endpoint) = Endpoint::at(self.ready.trailing_zeros()) else {
-                break;
-            };
+        while let Some(endpoint) = self.turns.next().and_then(Endpoint::new) {
             if endpoint.is_control() && !done.is_empty() {
                 // These go first: what the control endpoint wants done may depend on them.
                 break;
             }
+            self.turns.pass(endpoint.index());
             let progress = match self.endpoint(endpoint).and_then(|state| state.config) {
                 None if endpoint.is_control() => match self.control(&mut done) {
                     Control::Work(work) => return work,
@@ -361,10 +345,9 @@ impl State {
                 Some(config) => self.plain(endpoint, config, &mut done, &mut moved),
             };
             match progress {
-                Progress::Blocked => self.ready &= !bit(endpoint),
+                Progress::Blocked => self.turns.remove(endpoint.index()),
                 Progress::At(time) => {
-                    self.ready &= !bit(endpoint);
-                    self.paced |= bit(endpoint);
+                    self.turns.postpone(endpoint.index());
                     wake = Some(wake.map_or(time, |wake: u64| wake.min(time)));
                 }
                 // The gadget driver has to get what is done before the endpoint goes on.
@@ -374,7 +357,7 @@ impl State {
                 break;
             }
         }
-        if !done.is_empty() || self.ready != 0 {
+        if !done.is_empty() || !self.turns.is_empty() {
             // Even if nothing is to be given back: others want the lock.
             return Work::GiveBack(done);
         }

@@ -38,15 +38,10 @@ impl Endpoint {
     pub const CONTROL: Self = Self(0);
 
     /// The endpoint with that index; `None` if there is none.
-    pub(crate) fn new(index: usize) -> Option<Self> {
+    pub fn new(index: usize) -> Option<Self> {
         let index = u8::try_from(index).ok()?;
         // INVARIANT: Just checked.
         (usize::from(index) < ENDPOINTS).then_some(Self(index))
-    }
-
-    /// The endpoint with that index; `None` if there is none.
-    pub fn at(index: u32) -> Option<Self> {
-        Self::new(usize::try_from(index).ok()?)
     }
 
     /// All endpoints in order.

@@ -9,6 +9,7 @@
 mod control;
 mod pace;
 mod transfer;
+mod turns;
 
 pub use control::{
     decide,
@@ -30,3 +31,4 @@ pub use transfer::{
     Side,
     Step, //
 };
+pub use turns::Turns;

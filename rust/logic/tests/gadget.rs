@@ -19,7 +19,8 @@ use usbip_logic::gadget::{
     Host,
     Pace,
     Packet,
-    Side, //
+    Side,
+    Turns, //
 };
 use usbip_proto::{
     Direction,
@@ -309,4 +310,52 @@ fn goes_on_when_microframes_no_longer_fit_into_32_bits() {
     }
     // Those of a frame move together at its beginning.
     assert!((160..=168).contains(&moved), "{moved} packets in 20 ms");
+}
+
+/// An endpoint whose peer keeps more under way than is moved at a time had kept those after it waiting.
+#[test]
+fn an_endpoint_that_always_has_more_lets_the_others_have_their_turn() {
+    let mut turns = Turns::new();
+    let mut seen = [0; 32];
+    for index in [1, 4, 31] {
+        turns.insert(index);
+    }
+    for _ in 0..30 {
+        let index = turns.next().unwrap();
+        seen[index] += 1;
+        turns.pass(index);
+    }
+    assert_eq!([seen[1], seen[4], seen[31]], [10, 10, 10]);
+}
+
+#[test]
+fn turns_of_endpoints() {
+    let mut turns = Turns::new();
+    assert_eq!((turns.next(), turns.is_empty()), (None, true));
+    turns.insert(32);
+    turns.insert(usize::MAX);
+    assert_eq!(turns, Turns::new());
+
+    // A turn lasts until it is passed, and nobody comes in before it.
+    turns.insert(3);
+    turns.insert(7);
+    turns.pass(2);
+    assert_eq!([turns.next(), turns.next()], [Some(3), Some(3)]);
+    turns.pass(3);
+    turns.insert(3);
+    assert_eq!(turns.next(), Some(7));
+
+    // Who is removed or waits for its time is passed over.
+    turns.postpone(7);
+    assert_eq!(turns.next(), Some(3));
+    turns.remove(3);
+    assert!(turns.is_empty());
+    turns.resume();
+    assert_eq!(turns.next(), Some(7));
+    turns.remove(7);
+    turns.resume();
+    assert!(turns.is_empty());
+    turns.pass(usize::MAX);
+    turns.insert(0);
+    assert_eq!(turns.next(), Some(0));
 }
