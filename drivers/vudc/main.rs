@@ -61,7 +61,7 @@ impl kernel::Module for Module {
         let driver = KBox::pin_init(Registration::new(vudc, module), GFP_KERNEL)?;
         let mut devices = KVec::new();
         for id in 0..controllers {
-            let device = OwnedDevice::new(driver::NAME, id.try_into()?)?;
+            let device = OwnedDevice::new_reaching_all_memory(driver::NAME, id.try_into()?)?;
             devices.push(device, GFP_KERNEL)?;
         }
         Ok(Self {

@@ -646,16 +646,7 @@ fn carry(
         return;
     };
     match direction {
-        Direction::In => {
-            if let Some(data) = request.data().get(..count) {
-                host.copy_from_slice(data);
-            }
-        }
-        Direction::Out => {
-            if let Some(space) = request.space().get_mut(..count) {
-                space.copy_from_slice(host);
-            }
-        }
-    }
-    request.advance(count);
+        Direction::In => request.send(host),
+        Direction::Out => request.receive(host),
+    };
 }

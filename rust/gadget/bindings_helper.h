@@ -4,6 +4,7 @@
  * bindgen_parameters.
  */
 
+#include <linux/scatterlist.h>
 #include <linux/usb.h>
 #include <linux/usb/ch9.h>
 #include <linux/usb/gadget.h>

@@ -287,6 +287,7 @@ unsafe fn prepare(device: &Arc<Device>, name: &CStr) {
         (*gadget).name = copy_name(&mut (*body).name, name);
         (*gadget).max_speed = usb_device_speed_USB_SPEED_SUPER;
         bindings::usb_gadget::set_wakeup_capable_raw(gadget, 1);
+        bindings::usb_gadget::set_sg_supported_raw(gadget, 1);
         init_list(list);
     }
     // SAFETY: As above.

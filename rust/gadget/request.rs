@@ -11,8 +11,10 @@ use core::{
         self,
         ManuallyDrop, //
     },
-    ptr::NonNull,
-    slice, //
+    ptr::{
+        self,
+        NonNull, //
+    }, //
 };
 
 use kernel::{
@@ -64,7 +66,7 @@ impl Slot {
         );
         match slot {
             Ok(slot) => KBox::into_raw(slot).cast(),
-            Err(_) => core::ptr::null_mut(),
+            Err(_) => ptr::null_mut(),
         }
     }
 
@@ -118,8 +120,9 @@ impl RequestId {
 ///
 /// # Invariants
 ///
-/// The slot is queued, and owned by this. Its buffer has `length` bytes, of which `actual` have been moved; that is
-/// no more than there are. Its `device` is set.
+/// The slot is queued, and owned by this. Its memory, which is the scatter-gather list if `num_sgs` is not zero, and else
+/// the buffer, has `length` bytes, of which `actual` have been moved; that is no more than there are. Its `device` is
+/// set.
 pub struct Request(NonNull<Slot>);
 
 // SAFETY: A gadget driver's request may be completed by any thread.
@@ -130,11 +133,11 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if it is queued already, or has no completion, or no buffer of its length.
+    /// `EINVAL` if it is queued already, or has no completion, or no memory of its length.
     ///
     /// # Safety
     ///
-    /// `raw` must come from [`Slot::allocate`]. If there is no error, the gadget driver must leave it and its buffer
+    /// `raw` must come from [`Slot::allocate`]. If there is no error, the gadget driver must leave it and its memory
     /// alone until it gets it back. It must be one of an endpoint of `device`.
     pub(crate) unsafe fn take(
         raw: NonNull<bindings::usb_request>,
@@ -149,10 +152,7 @@ impl Request {
         }
         // SAFETY: It was not queued, so that it is the gadget driver's, which passes it on.
         unsafe {
-            let unusable = (*this).raw.complete.is_none()
-                || ((*this).raw.buf.is_null() && (*this).raw.length > 0)
-                || (*this).raw.num_sgs > 0;
-            if unusable {
+            if (*this).raw.complete.is_none() || !has_memory(&(*this).raw) {
                 (*this).queued.xchg(false, Full);
                 return Err(EINVAL);
             }
@@ -208,28 +208,79 @@ impl Request {
         self.raw().zero() != 0
     }
 
-    fn data(&self) -> &[u8] {
-        let left = self.left();
-        if left == 0 {
-            return &[];
-        }
-        // SAFETY: By the type invariant the buffer has so many bytes more, and is the request's.
-        unsafe {
-            let start = self.raw().buf.cast::<u8>().add(self.length() - left);
-            slice::from_raw_parts(start, left)
+    /// Where its memory is.
+    fn memory(&self) -> Memory {
+        let raw = self.raw();
+        if raw.num_sgs > 0 {
+            Memory::Scattered(raw.sg, raw.num_sgs)
+        } else {
+            Memory::Plain(raw.buf.cast())
         }
     }
 
-    fn space(&mut self) -> &mut [u8] {
-        let left = self.left();
-        if left == 0 {
-            return &mut [];
+    /// Copies what is to be sent next to the beginning of `into`; returns how many bytes.
+    fn copy_to(&self, into: &mut [u8]) -> usize {
+        let count = into.len().min(self.left());
+        if count == 0 {
+            return 0;
         }
-        // SAFETY: By the type invariant the buffer has so many bytes more, and is the request's.
-        unsafe {
-            let start = self.raw().buf.cast::<u8>().add(self.length() - left);
-            slice::from_raw_parts_mut(start, left)
+        // CAST: As above.
+        let moved = self.raw().actual as usize;
+        match self.memory() {
+            // SAFETY: By the type invariant the buffer has so many bytes more, and is the request's; so `into` is
+            // somewhere else.
+            Memory::Plain(buffer) => unsafe {
+                ptr::copy_nonoverlapping(buffer.add(moved), into.as_mut_ptr(), count);
+                count
+            },
+            // SAFETY: As above, for the list.
+            Memory::Scattered(list, entries) => unsafe {
+                bindings::sg_pcopy_to_buffer(
+                    list,
+                    entries,
+                    into.as_mut_ptr().cast(),
+                    count,
+                    offset(moved),
+                )
+            },
         }
+    }
+
+    /// Sends as much as there is room for in `into`; returns how many bytes.
+    fn send(&mut self, into: &mut [u8]) -> usize {
+        let count = self.copy_to(into);
+        self.advance(count);
+        count
+    }
+
+    /// Receives as much of `from` as there is room for; returns how many bytes.
+    fn receive(&mut self, from: &[u8]) -> usize {
+        let count = from.len().min(self.left());
+        if count == 0 {
+            return 0;
+        }
+        // CAST: As above.
+        let moved = self.raw().actual as usize;
+        let count = match self.memory() {
+            // SAFETY: By the type invariant the buffer has so many bytes more, and is the request's; so `from` is
+            // somewhere else.
+            Memory::Plain(buffer) => unsafe {
+                ptr::copy_nonoverlapping(from.as_ptr(), buffer.add(moved), count);
+                count
+            },
+            // SAFETY: As above, for the list.
+            Memory::Scattered(list, entries) => unsafe {
+                bindings::sg_pcopy_from_buffer(
+                    list,
+                    entries,
+                    from.as_ptr().cast(),
+                    count,
+                    offset(moved),
+                )
+            },
+        };
+        self.advance(count);
+        count
     }
 
     fn advance(&mut self, count: usize) {
@@ -241,7 +292,8 @@ impl Request {
 
     /// The beginning of what it has to send, if that is long enough.
     pub fn peek<const N: usize>(&self) -> Option<[u8; N]> {
-        self.data().first_chunk().copied()
+        let mut bytes = [0; N];
+        (self.copy_to(&mut bytes) == N).then_some(bytes)
     }
 
     /// Notes its result, with which it is then given back by [`Self::give_back`].
@@ -259,6 +311,39 @@ impl Request {
     pub fn complete(mut self, status: Status) {
         self.end(status);
     }
+}
+
+/// Where the memory of a request is.
+enum Memory {
+    Plain(*mut u8),
+    /// The first entry of a list, and how many there are.
+    Scattered(*mut kernel::bindings::scatterlist, u32),
+}
+
+/// A place in a scatter-gather list, as the kernel counts.
+fn offset(bytes: usize) -> kernel::bindings::off_t {
+    // The length of a request has 32 bits.
+    bytes.try_into().unwrap_or(kernel::bindings::off_t::MAX)
+}
+
+/// Whether a gadget driver's request has memory of its length.
+///
+/// # Safety
+///
+/// The scatter-gather list must have as many entries as the request says.
+unsafe fn has_memory(raw: &bindings::usb_request) -> bool {
+    if raw.length == 0 {
+        return true;
+    }
+    if raw.num_sgs == 0 {
+        return !raw.buf.is_null();
+    }
+    if raw.sg.is_null() {
+        return false;
+    }
+    // SAFETY: There is a list, which is valid by this function's requirements.
+    let entries = unsafe { bindings::sg_nents_for_len(raw.sg, raw.length.into()) };
+    u32::try_from(entries).is_ok_and(|entries| entries <= raw.num_sgs)
 }
 
 /// Ends the ownership of a [`Request`]; returns its reference to the device.
@@ -421,19 +506,14 @@ impl Front<'_> {
         self.request.zero()
     }
 
-    /// What is left to be sent.
-    pub fn data(&self) -> &[u8] {
-        self.request.data()
+    /// Sends as much as there is room for in `into`; returns how many bytes.
+    pub fn send(&mut self, into: &mut [u8]) -> usize {
+        self.request.send(into)
     }
 
-    /// What is left to be filled.
-    pub fn space(&mut self) -> &mut [u8] {
-        self.request.space()
-    }
-
-    /// Counts bytes as moved, no more than are left.
-    pub fn advance(&mut self, count: usize) {
-        self.request.advance(count);
+    /// Receives as much of `from` as there is room for; returns how many bytes.
+    pub fn receive(&mut self, from: &[u8]) -> usize {
+        self.request.receive(from)
     }
 
     /// Notes its result, with which it is then given back by [`Request::give_back`].

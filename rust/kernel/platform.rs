@@ -238,9 +238,28 @@ impl OwnedDevice {
     ///
     /// `ENOMEM`; `EEXIST` if there is such a device.
     pub fn new(name: &'static CStr, id: c_int) -> Result<Self> {
+        // The default of the platform bus.
+        const NONE: u64 = 0;
+
+        Self::register(name, id, NONE)
+    }
+
+    /// The same for a device whose data are moved by the processor, so that they may lie anywhere in memory: nobody
+    /// has to copy them to where a controller with fewer address lines would find them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::new`].
+    #[doc(alias = "dma_mask")]
+    pub fn new_reaching_all_memory(name: &'static CStr, id: c_int) -> Result<Self> {
+        Self::register(name, id, u64::MAX)
+    }
+
+    fn register(name: &'static CStr, id: c_int, dma_mask: u64) -> Result<Self> {
         let info = bindings::platform_device_info {
             name: name.as_char_ptr(),
             id,
+            dma_mask,
             ..Default::default()
         };
         // SAFETY: `info` is complete, and is only read during the call.
