@@ -20,6 +20,7 @@ use core::{
 use kernel::{
     alloc::Flags,
     container_of,
+    ffi::c_ulong,
     prelude::*,
     sync::{
         atomic::{
@@ -320,13 +321,16 @@ enum Memory {
     Scattered(*mut kernel::bindings::scatterlist, u32),
 }
 
+/// The bits of a link to a page that are not the page's: `SG_CHAIN` and `SG_END`.
+const LINK_FLAGS: c_ulong = 3;
+
 /// A place in a scatter-gather list, as the kernel counts.
 fn offset(bytes: usize) -> kernel::bindings::off_t {
     // The length of a request has 32 bits.
     bytes.try_into().unwrap_or(kernel::bindings::off_t::MAX)
 }
 
-/// Whether a gadget driver's request has memory of its length.
+/// Whether a gadget driver's request has memory of its length that the processor can reach.
 ///
 /// # Safety
 ///
@@ -338,12 +342,28 @@ unsafe fn has_memory(raw: &bindings::usb_request) -> bool {
     if raw.num_sgs == 0 {
         return !raw.buf.is_null();
     }
-    if raw.sg.is_null() {
+    // Who has mapped the list may have addresses for DMA only, as FunctionFS has of DMA-BUFs; the processor needs pages.
+    if raw.sg_was_mapped() != 0 {
         return false;
     }
-    // SAFETY: There is a list, which is valid by this function's requirements.
-    let entries = unsafe { bindings::sg_nents_for_len(raw.sg, raw.length.into()) };
-    u32::try_from(entries).is_ok_and(|entries| entries <= raw.num_sgs)
+    let mut entry = raw.sg;
+    let mut missing = raw.length;
+    for _ in 0..raw.num_sgs {
+        // SAFETY: An entry of the list, or null after its end.
+        let Some(found) = (unsafe { entry.as_ref() }) else {
+            return false;
+        };
+        if found.page_link & !LINK_FLAGS == 0 {
+            return false;
+        }
+        missing = missing.saturating_sub(found.length);
+        if missing == 0 {
+            return true;
+        }
+        // SAFETY: As above.
+        entry = unsafe { kernel::bindings::sg_next(entry) };
+    }
+    false
 }
 
 /// Ends the ownership of a [`Request`]; returns its reference to the device.

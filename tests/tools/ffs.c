@@ -3,13 +3,18 @@
  * ffs FOLDER
  *
  * Be a USB function, through a mounted FunctionFS: what comes on its bulk endpoint out goes back on the one in. Prints
- * "ready" once the gadget may be bound, and runs until it is killed. For machines that are little endian, as USB is.
+ * "ready" once the gadget may be bound, and runs until it is killed. After the first echo it tries to send a DMA-BUF and
+ * prints what comes of that. For machines that are little endian, as USB is.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/udmabuf.h>
 #include <linux/usb/functionfs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define BUFFER 65536
@@ -65,10 +70,42 @@ static int fail(const char *what)
 	return 1;
 }
 
+/* A DMA-BUF made of memory; -1 if there is none to be had. */
+static int dmabuf(size_t size)
+{
+	struct udmabuf_create create = { .size = size };
+	int device = open("/dev/udmabuf", O_RDWR), buffer;
+
+	create.memfd = memfd_create("memory", MFD_ALLOW_SEALING);
+	if (device < 0 || ftruncate(create.memfd, size) || fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK))
+		return -1;
+	buffer = ioctl(device, UDMABUF_CREATE, &create);
+	close(device);
+	close(create.memfd);
+	return buffer;
+}
+
+static void send_dmabuf(int in)
+{
+	struct usb_ffs_dmabuf_transfer_req request = { .fd = dmabuf(BUFFER), .length = BUFFER };
+	const char *what = "attach";
+
+	if (request.fd < 0) {
+		what = "make";
+	} else if (!ioctl(in, FUNCTIONFS_DMABUF_ATTACH, &request.fd)) {
+		what = "transfer";
+		if (!ioctl(in, FUNCTIONFS_DMABUF_TRANSFER, &request))
+			errno = 0;
+		ioctl(in, FUNCTIONFS_DMABUF_DETACH, &request.fd);
+	}
+	printf("dmabuf: %s: %s\n", what, strerror(errno));
+	fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
 	static char buffer[BUFFER];
-	int control, out, in;
+	int control, out, in, tried = 0;
 
 	if (argc != 2 || chdir(argv[1])) {
 		fprintf(stderr, "usage: ffs FOLDER\n");
@@ -91,7 +128,10 @@ int main(int argc, char **argv)
 		/* Waits until the host chooses the configuration. What fails was for a host that is gone. */
 		ssize_t count = read(out, buffer, sizeof(buffer));
 
-		if (count >= 0)
-			(void)!write(in, buffer, count);
+		if (count < 0)
+			continue;
+		(void)!write(in, buffer, count);
+		if (!tried++)
+			send_dmabuf(in);
 	}
 }
