@@ -21,6 +21,7 @@ use kernel::{
 };
 
 use usbip_kernel::{
+    bh::BottomHalvesOff,
     irqlock::SpinLockIrq,
     new_spinlock_irq,
     time::sleep, //
@@ -221,6 +222,10 @@ impl Drop for Callbacks<'_> {
 /// Runs a callback as it would be run by the interrupt of a controller in hardware: drivers rely on that no other
 /// interrupt of this CPU takes their locks meanwhile.
 pub(crate) fn as_interrupt<R>(callback: impl FnOnce() -> R) -> R {
+    // Soft interrupts are off in an interrupt, too. A callback that found them on would switch them off and on itself,
+    // as `netif_rx` does, and run them with interrupts off. On PREEMPT_RT, where interrupts are threads and locks may
+    // sleep, that is all.
+    let _off = BottomHalvesOff::try_enter();
     #[cfg(not(CONFIG_PREEMPT_RT))]
     {
         // SAFETY: Interrupts are switched to what they were below, by the same thread.
@@ -231,9 +236,5 @@ pub(crate) fn as_interrupt<R>(callback: impl FnOnce() -> R) -> R {
         result
     }
     #[cfg(CONFIG_PREEMPT_RT)]
-    {
-        // There, interrupts are threads, and locks may sleep.
-        let _off = usbip_kernel::bh::BottomHalvesOff::enter();
-        callback()
-    }
+    callback()
 }

@@ -61,6 +61,11 @@ void usbip_helper_local_bh_enable(void)
 	local_bh_enable();
 }
 
+bool usbip_helper_irqs_disabled(void)
+{
+	return irqs_disabled();
+}
+
 unsigned long usbip_helper_local_irq_save(void)
 {
 	unsigned long flags;

@@ -22,6 +22,13 @@ impl BottomHalvesOff {
         unsafe { helpers::usbip_helper_local_bh_disable() };
         Self(NotThreadSafe)
     }
+
+    /// Begins the scope, unless interrupts are off: it could not end there.
+    pub fn try_enter() -> Option<Self> {
+        // SAFETY: Has no requirements.
+        let irqs_disabled = unsafe { helpers::usbip_helper_irqs_disabled() };
+        (!irqs_disabled).then(Self::enter)
+    }
 }
 
 impl Drop for BottomHalvesOff {

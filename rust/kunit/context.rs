@@ -7,10 +7,12 @@ use kernel::prelude::*;
 #[kunit_tests(usbip_context)]
 mod tests {
     use super::*;
+    use pin_init::stack_pin_init;
     use usbip_kernel::{
         bh::BottomHalvesOff,
         mem::NoIo,
-        module_ref::ModuleRef, //
+        module_ref::ModuleRef,
+        new_spinlock_irq, //
     };
 
     #[test]
@@ -33,6 +35,16 @@ mod tests {
         drop(outer);
         // Sleeps, which the kernel would complain about if they were still off.
         usbip_kernel::time::sleep(kernel::time::Delta::from_millis(1));
+        Ok(())
+    }
+
+    #[test]
+    fn soft_interrupts_stay_where_interrupts_are_off() -> Result {
+        stack_pin_init!(let lock = new_spinlock_irq!((), "kunit::context"));
+        let guard = lock.lock();
+        assert!(BottomHalvesOff::try_enter().is_none());
+        drop(guard);
+        assert!(BottomHalvesOff::try_enter().is_some());
         Ok(())
     }
 
