@@ -3,6 +3,12 @@
 #
 # Isochronous devices. Runs in the machine, after lib.sh.
 
+# in_time: whether this machine keeps up with a packet each millisecond. Isochronous packets do not wait: what comes too
+# late is lost, and that is nobody's fault.
+in_time() {
+	[ "$VM_KERNEL" != debug ]
+}
+
 # sound_node SYSPATH p|c: the file of the sound card's playback or capture
 sound_node() {
 	local name

@@ -55,7 +55,7 @@ die() {
 }
 
 # Limits are for stock kernels; the debug kernel checks every access to memory.
-PATIENCE=1
+export PATIENCE=1
 [ "$VM_KERNEL" != debug ] || PATIENCE=5
 
 # Starting a program takes an emulated processor longer than most of what is waited for: what is asked again and again

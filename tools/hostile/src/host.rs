@@ -31,13 +31,13 @@ use crate::{
     suite::{
         self,
         ensure,
+        patience, //
         same,
         wait_for,
         Outcome,
         Result,
         Skip,
         Test,
-        PATIENCE, //
     },
     tests,
     Settings, //
@@ -167,7 +167,7 @@ pub(crate) fn available(busid: &str) -> Result {
 /// Becomes the client of a device, and configures it: a device that was just bound is not.
 pub(crate) fn connect(busid: &str) -> Result<Client> {
     let (near, far) = Socket::pair()?;
-    near.set_timeout(Some(PATIENCE))?;
+    near.set_timeout(Some(patience()))?;
     sysfs::export(busid, &far).map_err(|error| format!("usbip_sockfd of {busid}: {error}"))?;
     let mut client = Client::new(near, sysfs::devid(busid)?);
     client.set_next(Seqnum::new(0));
@@ -300,7 +300,7 @@ pub(crate) fn refused(
 
 /// The kernel closes the connection; answers that were under way may come before.
 pub(crate) fn closed(client: &mut Client) -> Result {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + patience();
     loop {
         match client.receive() {
             Ok(None) => return Ok(()),

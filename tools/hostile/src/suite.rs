@@ -3,6 +3,7 @@
 //! Named tests, and what they have in common.
 
 use std::{
+    env,
     error::Error,
     fmt,
     fs::{
@@ -26,7 +27,12 @@ use std::{
 pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// How long anything may take, on a machine that has a lot to do. A hang is a failure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+///
+/// `PATIENCE` in the environment says how many times as long: the debug kernel needs more.
+pub(crate) fn patience() -> Duration {
+    let times = env::var("PATIENCE").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(60).saturating_mul(times.unwrap_or(1))
+}
 
 /// A named test.
 pub(crate) struct Test<C> {
@@ -123,10 +129,11 @@ pub(crate) fn ensure(what: &str, holds: bool) -> Result {
 
 /// Waits until the condition holds.
 pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) -> Result {
-    let end = Instant::now() + PATIENCE;
+    let patience = patience();
+    let end = Instant::now() + patience;
     while !holds() {
         if Instant::now() > end {
-            return Err(format!("not within {} s: {what}", PATIENCE.as_secs()).into());
+            return Err(format!("not within {} s: {what}", patience.as_secs()).into());
         }
         thread::sleep(Duration::from_millis(5));
     }

@@ -458,7 +458,7 @@ mod own {
                 matches!(sysfs::host_status(&gadgets.source), Ok(1))
             })?;
             let (near, far) = Socket::pair()?;
-            near.set_timeout(Some(suite::PATIENCE))?;
+            near.set_timeout(Some(suite::patience()))?;
             sysfs::export(&gadgets.source, &far)?;
             let number = usbip_proto::DevId::new(devid.0, devid.1);
             well_served(&mut Client::new(near, number), &gadgets.source)?;

@@ -54,12 +54,12 @@ use super::{
 };
 use crate::suite::{
     ensure,
+    patience, //
     same,
     wait_for,
     FailingAllocations,
     Messages,
     Result,
-    PATIENCE, //
 };
 
 /// Reads answers until every unlink has its own. Each submission has one answer or none, each
@@ -158,7 +158,7 @@ pub(crate) fn s13_set_configuration_while_unbinding(devices: &mut Devices) -> Re
         thread::sleep(Duration::from_millis(round * 3));
         let started = Instant::now();
         driver("unbind", busid)?;
-        ensure("unbinding takes long", started.elapsed() < PATIENCE)?;
+        ensure("unbinding takes long", started.elapsed() < patience())?;
         super::closed(&mut client)?;
         bind(busid)?;
     }
@@ -286,7 +286,7 @@ pub(crate) fn s22_silent_clients_of_usbipd(devices: &mut Devices) -> Result {
         silent.push(socket);
     }
     let socket = Socket::connect((Ipv4Addr::LOCALHOST, TCP_PORT))?;
-    socket.set_timeout(Some(PATIENCE))?;
+    socket.set_timeout(Some(patience()))?;
     let listed = op::devlist(&socket)?;
     ensure(
         "the device is listed",

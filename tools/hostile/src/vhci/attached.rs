@@ -23,9 +23,9 @@ use usbip_proto::{
 
 use super::Driver;
 use crate::suite::{
+    patience, //
     wait_for,
     Result,
-    PATIENCE, //
 };
 
 /// A device that is attached to vhci, whose server is at hand.
@@ -45,7 +45,7 @@ impl Attached {
     /// Attaches a device; what `prepare` does to the kernel's socket is done before.
     pub(crate) fn new(model: Model, prepare: &[fn(&Socket) -> io::Result<()>]) -> Result<Self> {
         let (near, far) = Socket::pair()?;
-        near.set_timeout(Some(PATIENCE))?;
+        near.set_timeout(Some(patience()))?;
         for prepare in prepare {
             prepare(&far)?;
         }

@@ -24,10 +24,10 @@ use usbip_proto::Status;
 
 use crate::suite::{
     ensure,
+    patience, //
     same,
     wait_for,
     Result,
-    PATIENCE, //
 };
 
 /// The driver of an attached device.
@@ -154,7 +154,7 @@ impl Driver {
 
     /// Waits for the end of that transfer, which must be the next.
     pub(crate) fn done(&mut self, id: u32) -> Result<Done> {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + patience();
         while Instant::now() < end {
             if let Some(done) = self.reap(5)? {
                 same("what ended", id, done.id)?;

@@ -31,11 +31,11 @@ use super::{
 };
 use crate::suite::{
     ensure,
+    patience, //
     same,
     FailingAllocations,
     Messages,
     Result,
-    PATIENCE, //
 };
 
 /// An answer to a request of any number.
@@ -158,7 +158,7 @@ pub(super) fn c7_unlink_of_what_is_not_sent(_: &mut ()) -> Result {
     for _ in 30..60 {
         ensure("one was never given back", driver.reap(30)?.is_some())?;
     }
-    ensure("giving up takes long", started.elapsed() < PATIENCE)?;
+    ensure("giving up takes long", started.elapsed() < patience())?;
     // The connection ends with the others still unanswered, some of which are being given up.
     driver.discard(0)?;
     driver.discard(20)?;

@@ -44,10 +44,10 @@ use super::{
 };
 use crate::suite::{
     ensure,
+    patience, //
     same,
     wait_for,
     Result,
-    PATIENCE, //
 };
 
 pub(super) fn c14_pdu_that_takes_its_time(_: &mut ()) -> Result {
@@ -183,7 +183,10 @@ pub(super) fn e5_one_end_does_not_wait_for_another(_: &mut ()) -> Result {
                 .any(|row| row.port == port && row.state.number() == 4)
         })
     })?;
-    ensure("one waited for the other", started.elapsed() < PATIENCE / 2)?;
+    ensure(
+        "one waited for the other",
+        started.elapsed() < patience() / 2,
+    )?;
     drop(near);
     free()
 }
@@ -272,7 +275,7 @@ fn served<T: Send>(attached: &mut Attached, work: impl FnOnce() -> T + Send) -> 
         }
         Ok(work.join().map_err(|_| "a thread")?)
     });
-    link.set_timeout(Some(PATIENCE))?;
+    link.set_timeout(Some(patience()))?;
     result
 }
 
@@ -368,7 +371,7 @@ pub(super) fn server_that_never_answers(_: &mut ()) -> Result {
     let started = Instant::now();
     sysfs::detach(port)?;
     free()?;
-    ensure("detaching takes long", started.elapsed() < PATIENCE / 2)?;
+    ensure("detaching takes long", started.elapsed() < patience() / 2)?;
     drop(near);
     Ok(())
 }

@@ -33,9 +33,9 @@ use super::{
 };
 use crate::suite::{
     ensure,
+    patience, //
     same,
     Result,
-    PATIENCE, //
 };
 
 /// Seconds that a server may keep somebody waiting here.
@@ -69,7 +69,7 @@ fn chatter(attached: &mut Attached) -> Result {
         seqnum: Seqnum::new(0xffff_ff00),
         status: Status::OK,
     };
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + patience();
     while Instant::now() < end {
         if attached.send(&nothing.encode()).is_err() {
             return Ok(());
@@ -134,7 +134,7 @@ pub(super) fn unlink_while_the_answer_comes_in(_: &mut ()) -> Result {
     // So that it is being received when it is given up.
     thread::sleep(Duration::from_millis(200));
     driver.discard(1)?;
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + patience();
     let mut done = None;
     let waiting = thread::scope(|scope| -> Result {
         let driver = scope.spawn(|| driver.reap(60));
@@ -198,7 +198,7 @@ pub(super) fn unlink_while_data_leave_slowly(_: &mut ()) -> Result {
 pub(super) fn enumeration_that_is_never_answered(_: &mut ()) -> Result {
     let _short = StallTimeout::short()?;
     let (near, far) = Socket::pair()?;
-    near.set_timeout(Some(PATIENCE))?;
+    near.set_timeout(Some(patience()))?;
     let device = Device::new(Model::everything(Speed::High));
     let port = sysfs::free_port(Speed::High)?;
     sysfs::attach(port, &far, device.devid(), Speed::High)?;
