@@ -58,16 +58,19 @@ impl Patience {
     }
 
     /// The time between two looks; nothing if none is ever needed.
+    #[inline]
     pub(crate) fn period(&self) -> Option<Delta> {
         self.limits.as_ref().map(|limits| limits.period)
     }
 
     /// The peer has said, or taken, something.
+    #[inline]
     pub(crate) fn heard(&mut self) {
         self.heard = Moment::now();
     }
 
     /// Whether a peer that is in the middle of something has stopped there for too long.
+    #[inline]
     pub(crate) fn is_over(&self) -> bool {
         self.limits
             .as_ref()
@@ -77,6 +80,7 @@ impl Patience {
     /// Whether a period has ended since it was last said that one has.
     ///
     /// Periods are never shorter than they are to be, so that nobody is blamed too early.
+    #[inline]
     pub(crate) fn has_ticked(&mut self) -> bool {
         let is_past = self
             .limits

@@ -37,6 +37,7 @@ unsafe impl Send for Cursor {}
 
 impl Cursor {
     /// The start of the buffer of `transfer`. The cursor must not be used after the URB has been given back.
+    #[inline]
     pub(crate) fn new(transfer: &Transfer) -> Self {
         let urb = transfer.as_ptr();
         let left = usize::try_from(transfer.length()).unwrap_or(0);
@@ -61,6 +62,7 @@ impl Cursor {
     }
 
     /// The memory from here to the end of the piece that this is in; nothing at the end of the buffer.
+    #[inline]
     pub(crate) fn segment(&mut self) -> Option<(NonNull<u8>, usize)> {
         if self.left == 0 {
             return None;
@@ -90,6 +92,7 @@ impl Cursor {
     }
 
     /// Moves on by `count` bytes, which must be in the current segment.
+    #[inline]
     pub(crate) fn advance(&mut self, count: usize) {
         let count = count.min(self.left);
         self.left -= count;
@@ -109,22 +112,26 @@ pub struct Incoming {
 }
 
 impl Incoming {
+    #[inline]
     pub(crate) fn new(urb: Queued) -> Self {
         let cursor = Cursor::new(&urb);
         Self { urb, cursor }
     }
 
     /// The URB.
+    #[inline]
     pub fn urb(&self) -> &Queued {
         &self.urb
     }
 
     /// The URB.
+    #[inline]
     pub fn urb_mut(&mut self) -> &mut Queued {
         &mut self.urb
     }
 
     /// The URB, with whatever has been filled in.
+    #[inline]
     pub fn into_queued(self) -> Queued {
         self.urb
     }
@@ -153,6 +160,7 @@ impl Incoming {
     /// # Errors
     ///
     /// `ENOMEM`.
+    #[inline]
     pub fn space<'a>(&'a mut self, parts: &mut ReadVec<'a>, want: usize) -> Result<usize> {
         let mut ahead = self.cursor.clone();
         let mut total = 0_usize;
@@ -171,6 +179,7 @@ impl Incoming {
     }
 
     /// Moves on by `count` bytes, which have been put where [`Incoming::space`] said.
+    #[inline]
     pub fn skip(&mut self, mut count: usize) {
         while count > 0 {
             let Some((_, room)) = self.cursor.segment() else {

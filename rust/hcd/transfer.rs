@@ -184,6 +184,7 @@ impl Transfer {
     }
 
     /// The packets of an isochronous transfer; none of any other.
+    #[inline]
     pub fn packets(&self) -> impl DoubleEndedIterator<Item = IsoPacket> + ExactSizeIterator + '_ {
         self.descriptors().iter().map(packet)
     }

@@ -74,6 +74,7 @@ impl<'a> NewUrb<'a> {
     /// # Errors
     ///
     /// `EINVAL` if the URB lacks a buffer, or its status if it is no longer wanted.
+    #[inline]
     pub(crate) unsafe fn from_raw(urb: NonNull<urb>, flags: gfp_t) -> Result<Self> {
         // SAFETY: By this function's requirements.
         let status = unsafe { (*urb.as_ptr()).status };
@@ -162,6 +163,7 @@ impl Unlinking<'_> {
     /// # Safety
     ///
     /// usbcore must be in `urb_dequeue` for `urb`.
+    #[inline]
     pub(crate) unsafe fn from_raw(urb: NonNull<urb>, status: c_int) -> Self {
         // INVARIANT: By this function's requirements.
         Self {
@@ -229,6 +231,7 @@ impl Queued {
     /// Takes the URB from its endpoint, so that it can be given back. The guard is that of the lock of the
     /// URB's port.
     #[doc(alias = "usb_hcd_unlink_urb_from_ep")]
+    #[inline]
     pub fn detach<S>(self, _held: &SpinLockIrqGuard<'_, S>) -> Detached {
         let this = ManuallyDrop::new(self);
         // SAFETY: By the type invariants the URB is linked; the guard shows that interrupts are off and that
@@ -243,6 +246,7 @@ impl Queued {
     /// # Errors
     ///
     /// `ENOMEM`.
+    #[inline]
     pub fn push_payload<'a>(&'a self, frame: &mut WriteVec<'a>) -> Result<usize> {
         let mut cursor = Cursor::new(self);
         let mut total = 0_usize;
@@ -257,6 +261,7 @@ impl Queued {
     }
 
     /// Begins to fill the buffer, from its start.
+    #[inline]
     pub fn into_incoming(self) -> Incoming {
         Incoming::new(self)
     }
@@ -343,6 +348,7 @@ impl Detached {
     ///
     /// If the URB was unlinked, its owner is told that instead of `status`.
     #[doc(alias = "usb_hcd_giveback_urb")]
+    #[inline]
     pub fn give_back(self, status: Status) {
         let this = ManuallyDrop::new(self);
         // SAFETY: By the type invariants the URB is ours and not linked; it is given up here.
@@ -361,6 +367,7 @@ impl Drop for Detached {
 /// # Safety
 ///
 /// `urb` must be the caller's, detached, and is not any more when this returns.
+#[inline]
 unsafe fn give_back(urb: NonNull<urb>, status: Status) {
     // SAFETY: By this function's requirements.
     unsafe {

@@ -30,6 +30,7 @@ unsafe impl Sync for IoVecs {}
 
 impl IoVecs {
     /// Room for nothing yet; it grows.
+    #[inline]
     pub const fn new() -> Self {
         Self(KVec::new())
     }
@@ -76,11 +77,13 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
+    #[inline]
     fn new(entries: &'a mut KVec<bindings::kvec>) -> Self {
         entries.clear();
         Self { entries, bytes: 0 }
     }
 
+    #[inline]
     fn clear(&mut self) {
         self.entries.clear();
         self.bytes = 0;
@@ -147,6 +150,7 @@ impl<'a> ReadVec<'a> {
     }
 
     /// Takes all parts out.
+    #[inline]
     pub fn clear(&mut self) {
         self.parts.clear();
     }
@@ -212,6 +216,7 @@ impl<'a> WriteVec<'a> {
     }
 
     /// Takes all parts out.
+    #[inline]
     pub fn clear(&mut self) {
         self.parts.clear();
     }

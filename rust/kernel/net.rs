@@ -132,6 +132,7 @@ impl Socket {
     /// `EINVAL` when there is no room; `EAGAIN` when the timeout is over; `EINTR` or
     /// `ERESTARTSYS` when the thread is to stop; else what the transport says.
     #[doc(alias = "SO_RCVTIMEO")]
+    #[inline]
     pub fn receive(&self, into: &mut ReadVec<'_>, timeout: Timeout) -> Result<usize> {
         if let Some(sk) = self.sock() {
             // SAFETY: `sock` gives a valid socket.
@@ -169,6 +170,7 @@ impl Socket {
     /// else what the transport says.
     #[doc(alias = "SO_SNDTIMEO")]
     #[doc(alias = "MSG_DONTWAIT")]
+    #[inline]
     pub fn send(
         &self,
         from: &WriteVec<'_>,
@@ -285,6 +287,7 @@ impl Socket {
     }
 
     /// The protocol's half of the socket, which lives as long as `self`.
+    #[inline]
     fn sock(&self) -> Option<NonNull<bindings::sock>> {
         // SAFETY: By the invariant. A family sets this before there is a file, and the last `fput`
         // clears it.

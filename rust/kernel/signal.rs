@@ -49,6 +49,7 @@ impl Signal {
     /// Raises the signal and wakes the thread that waits. Any context, also with interrupts off.
     ///
     /// Costs one atomic operation when it is raised already or the thread is busy.
+    #[inline]
     pub fn raise(&self) {
         // Who raised it first wakes; the thread cannot have missed that, as it has not consumed the
         // flag yet.
@@ -62,6 +63,7 @@ impl Signal {
     /// Gives false when the thread has been asked to stop: the caller must then leave its loop, as
     /// no later wait will sleep.
     #[must_use]
+    #[inline]
     pub fn wait(&self, stop: &ShouldStop) -> bool {
         let mut raised = false;
         self.sleeper.wait(|| {
@@ -119,6 +121,7 @@ impl Gate {
     }
 
     /// Sleeps until the gate is open. May sleep, and is reported as hung after the kernel's limit.
+    #[inline]
     pub fn wait(&self) {
         self.queue
             .wait(Sleep::Uninterruptible, MAX_SCHEDULE_TIMEOUT, || {

@@ -62,6 +62,7 @@ impl Waits {
     }
 
     /// Whether anything is waited for.
+    #[inline]
     pub fn any(&self) -> bool {
         self.ages.iter().any(|count| *count > 0)
     }

@@ -165,6 +165,7 @@ impl CmdSubmit {
     }
 
     /// Returns the header as it goes over the wire.
+    #[inline]
     pub fn encode(&self) -> [u8; HEADER_LEN] {
         Header {
             command: Self::COMMAND.into(),
@@ -199,6 +200,7 @@ impl CmdUnlink {
     }
 
     /// Returns the header as it goes over the wire.
+    #[inline]
     pub fn encode(&self) -> [u8; HEADER_LEN] {
         Header {
             command: Self::COMMAND.into(),
@@ -233,6 +235,7 @@ impl RetSubmit {
     }
 
     /// Returns the header as it goes over the wire.
+    #[inline]
     pub fn encode(&self) -> [u8; HEADER_LEN] {
         reply(
             Self::COMMAND,
@@ -262,6 +265,7 @@ impl RetUnlink {
     }
 
     /// Returns the header as it goes over the wire.
+    #[inline]
     pub fn encode(&self) -> [u8; HEADER_LEN] {
         reply(
             Self::COMMAND,
@@ -294,6 +298,7 @@ impl Request {
     /// # Errors
     ///
     /// [`DecodeError`] if the command is no request, or the direction of a submission unknown.
+    #[inline]
     pub fn decode(bytes: &[u8; HEADER_LEN]) -> Result<Self, DecodeError> {
         let header = Header::from_bytes(bytes);
         match header.command.get() {
@@ -304,6 +309,7 @@ impl Request {
     }
 
     /// Returns the header as it goes over the wire.
+    #[inline]
     pub fn encode(&self) -> [u8; HEADER_LEN] {
         match self {
             Self::Submit(submit) => submit.encode(),
@@ -334,6 +340,7 @@ impl Reply {
     /// # Errors
     ///
     /// [`DecodeError`] if the command is no answer.
+    #[inline]
     pub fn decode(bytes: &[u8; HEADER_LEN]) -> Result<Self, DecodeError> {
         let header = Header::from_bytes(bytes);
         match header.command.get() {
@@ -344,6 +351,7 @@ impl Reply {
     }
 
     /// Returns the header as it goes over the wire.
+    #[inline]
     pub fn encode(&self) -> [u8; HEADER_LEN] {
         match self {
             Self::Submit(submit) => submit.encode(),

@@ -67,6 +67,7 @@ impl ReplyPlan {
 /// [`Fault`] if it is unknown how much follows the header, or it does not belong to the request.
 ///
 /// [`ReplyCheck`]: crate::iso::ReplyCheck
+#[inline]
 pub fn plan_reply(reply: &RetSubmit, pending: &Pending) -> Result<ReplyPlan, Fault> {
     let actual_length = u32::try_from(reply.actual_length)
         .map_err(|_| Fault::NegativeLength(reply.actual_length))?;
@@ -101,6 +102,7 @@ pub fn plan_reply(reply: &RetSubmit, pending: &Pending) -> Result<ReplyPlan, Fau
 
 /// Returns the number of packet descriptors that follow: as many as were submitted, or none if the
 /// transfer failed as a whole.
+#[inline]
 fn packets(reply: &RetSubmit, status: Status, pending: &Pending) -> Result<u16, Fault> {
     if !pending.kind.is_isochronous() {
         return Ok(0);
