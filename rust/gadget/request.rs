@@ -200,50 +200,58 @@ impl Request {
         self.raw().length as usize
     }
 
-    fn left(&self) -> usize {
+    fn moved(&self) -> usize {
         // CAST: As above.
-        self.length().saturating_sub(self.raw().actual as usize)
+        self.raw().actual as usize
+    }
+
+    fn left(&self) -> usize {
+        self.length().saturating_sub(self.moved())
     }
 
     fn zero(&self) -> bool {
         self.raw().zero() != 0
     }
 
-    /// Where its memory is.
-    fn memory(&self) -> Memory {
-        let raw = self.raw();
-        if raw.num_sgs > 0 {
-            Memory::Scattered(raw.sg, raw.num_sgs)
-        } else {
-            Memory::Plain(raw.buf.cast())
+    /// Where the next bytes of its memory are, and how many of them there is room for elsewhere; `None` if there are none.
+    fn next(&self, room: usize) -> Option<(Memory, usize)> {
+        let count = room.min(self.left());
+        if count == 0 {
+            return None;
         }
+        let raw = self.raw();
+        let memory = if raw.num_sgs > 0 {
+            Memory::Scattered {
+                list: raw.sg,
+                entries: raw.num_sgs,
+                skip: offset(self.moved()),
+            }
+        } else {
+            // SAFETY: By the type invariant the buffer has more bytes than have been moved.
+            Memory::Plain(unsafe { raw.buf.cast::<u8>().add(self.moved()) })
+        };
+        Some((memory, count))
     }
 
     /// Copies what is to be sent next to the beginning of `into`; returns how many bytes.
     fn copy_to(&self, into: &mut [u8]) -> usize {
-        let count = into.len().min(self.left());
-        if count == 0 {
+        let Some((memory, count)) = self.next(into.len()) else {
             return 0;
-        }
-        // CAST: As above.
-        let moved = self.raw().actual as usize;
-        match self.memory() {
-            // SAFETY: By the type invariant the buffer has so many bytes more, and is the request's; so `into` is
-            // somewhere else.
-            Memory::Plain(buffer) => unsafe {
-                ptr::copy_nonoverlapping(buffer.add(moved), into.as_mut_ptr(), count);
+        };
+        let into = into.as_mut_ptr();
+        match memory {
+            // SAFETY: By the type invariant the buffer has so many bytes more, and is the request's; so `into`, which
+            // has so many as well, is somewhere else.
+            Memory::Plain(from) => unsafe {
+                ptr::copy_nonoverlapping(from, into, count);
                 count
             },
-            // SAFETY: As above, for the list.
-            Memory::Scattered(list, entries) => unsafe {
-                bindings::sg_pcopy_to_buffer(
-                    list,
-                    entries,
-                    into.as_mut_ptr().cast(),
-                    count,
-                    offset(moved),
-                )
-            },
+            Memory::Scattered {
+                list,
+                entries,
+                skip,
+                // SAFETY: As above, for the list.
+            } => unsafe { bindings::sg_pcopy_to_buffer(list, entries, into.cast(), count, skip) },
         }
     }
 
@@ -256,29 +264,23 @@ impl Request {
 
     /// Receives as much of `from` as there is room for; returns how many bytes.
     fn receive(&mut self, from: &[u8]) -> usize {
-        let count = from.len().min(self.left());
-        if count == 0 {
+        let Some((memory, count)) = self.next(from.len()) else {
             return 0;
-        }
-        // CAST: As above.
-        let moved = self.raw().actual as usize;
-        let count = match self.memory() {
-            // SAFETY: By the type invariant the buffer has so many bytes more, and is the request's; so `from` is
-            // somewhere else.
-            Memory::Plain(buffer) => unsafe {
-                ptr::copy_nonoverlapping(from.as_ptr(), buffer.add(moved), count);
+        };
+        let from = from.as_ptr();
+        let count = match memory {
+            // SAFETY: By the type invariant the buffer has so many bytes more, and is the request's; so `from`, which
+            // has so many as well, is somewhere else.
+            Memory::Plain(to) => unsafe {
+                ptr::copy_nonoverlapping(from, to, count);
                 count
             },
-            // SAFETY: As above, for the list.
-            Memory::Scattered(list, entries) => unsafe {
-                bindings::sg_pcopy_from_buffer(
-                    list,
-                    entries,
-                    from.as_ptr().cast(),
-                    count,
-                    offset(moved),
-                )
-            },
+            Memory::Scattered {
+                list,
+                entries,
+                skip,
+                // SAFETY: As above, for the list.
+            } => unsafe { bindings::sg_pcopy_from_buffer(list, entries, from.cast(), count, skip) },
         };
         self.advance(count);
         count
@@ -314,11 +316,15 @@ impl Request {
     }
 }
 
-/// Where the memory of a request is.
+/// Where the next bytes of a request's memory are.
 enum Memory {
     Plain(*mut u8),
-    /// The first entry of a list, and how many there are.
-    Scattered(*mut kernel::bindings::scatterlist, u32),
+    /// So many bytes behind the beginning of a list of so many entries.
+    Scattered {
+        list: *mut kernel::bindings::scatterlist,
+        entries: u32,
+        skip: kernel::bindings::off_t,
+    },
 }
 
 /// The bits of a link to a page that are not the page's: `SG_CHAIN` and `SG_END`.
