@@ -53,6 +53,8 @@ round() {
 	same "$2: the file" "$(sha256sum </tmp/file | cut -d' ' -f1)" "$(sha256sum </mnt/disk/file | cut -d' ' -f1)"
 	umount /mnt/disk
 	detach_all >/dev/null
+	# Else the next round may find this one.
+	check "$2: the disk is gone" wait_for 20 not has_remote $ID
 	check "$2: available again" wait_for 20 vudc_is 0 1
 }
 
