@@ -20,11 +20,15 @@ Lines `ok WHAT` and `not ok WHAT` that a job prints count one by one.
 An emulated machine that shares a processor measures that processor too. So a job whose checks failed beside others
 is run once more, alone, when the others are done; what counts is that run, and its line says that it was the second.
 A report of the kernel or a job that hung is never run again: those are faults, however rare.
+
+What passed is noted in build/test-logs, with a sum of all sources. --resume goes on where a run was ended, as long
+as no source differs: it counts what passed and runs the rest.
 """
 
 import argparse
 import concurrent.futures
 import glob
+import hashlib
 import os
 import re
 import resource
@@ -170,9 +174,31 @@ class Schedule:
             self._condition.notify_all()
 
 
+class Notes:
+    """What passed with these sources, and with how many checks, across runs."""
+
+    def __init__(self, folder, resume):
+        self._path = f"{folder}/passed-{sources_sum()}"
+        self._lock = threading.Lock()
+        self._before = {}
+        os.makedirs(folder, exist_ok=True)
+        if resume and os.path.exists(self._path):
+            with open(self._path) as stream:
+                self._before = {name: int(checks) for name, checks in map(str.split, stream)}
+
+    def checks(self, case):
+        """How many checks passed with the case before; None if it did not."""
+        return self._before.get(case.name)
+
+    def add(self, case, checks):
+        with self._lock, open(self._path, "a") as stream:
+            stream.write(f"{case.name} {checks}\n")
+
+
 class Tally:
-    def __init__(self):
+    def __init__(self, notes=None):
         self.passed = self.failed = 0
+        self.notes = notes
         self._lock = threading.Lock()
 
     def add(self, passed, failed, *lines):
@@ -181,6 +207,18 @@ class Tally:
             self.failed += failed
             for line in lines:
                 print(line, flush=True)
+
+
+def sources_sum():
+    """Of everything that modules, tools and jobs are made of, and of what the caller sets for the jobs."""
+    total = hashlib.sha256(repr([os.environ.get(name) for name in PASSED_ON]).encode())
+    for root in ("Kbuild", "Makefile", "drivers", "include", "rust", "scripts", "tests", "tools"):
+        files = [os.path.join(at, name) for at, _, names in os.walk(f"{TOP}/{root}") for name in names]
+        built = f"{TOP}/{root}/target/"
+        for path in sorted(path for path in files or [f"{TOP}/{root}"] if not path.startswith(built)):
+            with open(path, "rb") as stream:
+                total.update(os.path.relpath(path, TOP).encode() + b"\0" + stream.read())
+    return total.hexdigest()[:16]
 
 
 def clean_environment():
@@ -232,6 +270,7 @@ class Outcome:
             tally.add(1, 0, f"ok {case.name} ({self.seconds:.0f} s, recorded: {end})")
             return
         if self.passed:
+            tally.notes.add(case, self.good)
             tally.add(self.good + 1, 0, f"ok {case.name} ({self.seconds:.0f} s, {self.good} checks{note})")
             return
         # A job whose checks failed ends with a status of its own; that is one failure, not two.
@@ -264,7 +303,10 @@ def run_beside_others(schedule, tally, logs):
 
 
 def run_jobs(chosen, machines, tally, logs):
-    schedule = Schedule(chosen, machines)
+    for case in chosen:
+        if (checks := tally.notes.checks(case)) is not None:
+            tally.add(checks + 1, 0, f"ok {case.name} ({checks} checks, in an earlier run)")
+    schedule = Schedule([case for case in chosen if tally.notes.checks(case) is None], machines)
     with concurrent.futures.ThreadPoolExecutor(schedule.machines) as pool:
         workers = [pool.submit(run_beside_others, schedule, tally, logs) for _ in range(schedule.machines)]
         again = [outcome for worker in workers for outcome in worker.result()]
@@ -313,6 +355,7 @@ def main():
     parser.add_argument("--no-unit", action="store_true", help="only the jobs")
     parser.add_argument("--hostile", choices=("only", "too"), help="the jobs of tests/hostile, alone or with the others")
     parser.add_argument("--only-unit", action="store_true", help="only the unit tests")
+    parser.add_argument("--resume", action="store_true", default=bool(os.environ.get("RESUME")), help="go on with a run of the same sources that was ended")
     # A machine waits for its timers as long as it computes.
     several = os.cpu_count() + os.cpu_count() // 2
     parser.add_argument("-j", type=int, default=several, help="machines at a time (here %(default)s)")
@@ -320,7 +363,7 @@ def main():
     options = parser.parse_args()
 
     logs = TOP + "/build/test-logs"
-    tally = Tally()
+    tally = Tally(Notes(logs, options.resume))
     started = time.monotonic()
     everything = not options.pattern and options.arch == NATIVE and options.hostile != "only"
     if not options.no_unit and everything:
