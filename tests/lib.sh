@@ -167,6 +167,12 @@ has_remote() {
 	[ -n "$(devices_on remote "$1")" ]
 }
 
+# driver_is SYSPATH NAME: the driver of a device or an interface
+driver_is() {
+	local driver
+	driver=$(readlink "$1/driver") && [ "${driver##*/}" = "$2" ]
+}
+
 # block_of SYSPATH: name of the disk of a USB storage device
 block_of() {
 	local path
@@ -180,6 +186,11 @@ block_of() {
 disk_ready() {
 	local name size
 	name=$(block_of "$1") && [ -b "/dev/$name" ] && read -r size <"/sys/block/$name/size" && [ "$size" -gt 0 ]
+}
+
+# has_disk ID: as disk_ready, of the first imported device with that vendor:product
+has_disk() {
+	disk_ready "$(devices_on remote "$1" | head -n 1)"
 }
 
 # Gadgets on dummy_hcd.
@@ -376,6 +387,10 @@ forget_leaks() {
 # users MODULE: its reference count
 users() {
 	awk -v name="${1//-/_}" '$1 == name { print $3 }' /proc/modules
+}
+
+unused() {
+	[ "$(users "$1")" = 0 ]
 }
 
 # threads_gone: no worker thread of a connection is left

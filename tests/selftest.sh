@@ -15,7 +15,7 @@ selftest_run() {
 	wait_for 20 ports_free
 	rmmod vhci_hcd usbip_host usbip_core
 	echo "$1" >/sys/bus/usb/drivers_probe 2>/dev/null
-	wait_for 10 test "$(basename "$(readlink "$USB/$1/driver")")" = usb
+	wait_for 10 driver_is "$USB/$1" usb
 }
 
 # selftest_normal: without what differs from run to run: the addresses of devices, and numbers of processes

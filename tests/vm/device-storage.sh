@@ -27,7 +27,7 @@ use_disk() {
 }
 
 use_uas() {
-	wait_for 20 test -e "$1/$(basename "$1"):1.0/driver" || return 1
+	wait_for 20 test -e "$1/${1##*/}:1.0/driver" || return 1
 	[ "$(basename "$(readlink "$1/$(basename "$1"):1.0/driver")")" = uas ] && use_disk "$@"
 }
 

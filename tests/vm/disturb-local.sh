@@ -37,7 +37,7 @@ begin && {
 }
 begin && {
 	disturbed "rmmod usbip-host" rmmod usbip-host
-	check "rmmod usbip-host: the usual driver has the device" wait_for 10 test usb = "$(basename "$(readlink "$USB/$id/driver")")"
+	check "rmmod usbip-host: the usual driver has the device" wait_for 10 driver_is "$USB/$id" usb
 	modprobe usbip-host
 	usable_again "rmmod usbip-host" "$id" $ID "$SUM"
 }

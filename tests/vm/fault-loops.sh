@@ -47,7 +47,7 @@ for ((round = 0; round < ROUNDS; round++)); do
 done
 same "usbip-host comes and goes with a device bound" 0 $failed
 no_readers
-wait_for 20 test "$(basename "$(readlink "$USB/$id/driver")")" = usb || echo "$id" >/sys/bus/usb/drivers/usb/bind
+wait_for 20 driver_is "$USB/$id" usb || echo "$id" >/sys/bus/usb/drivers/usb/bind
 check "the usual driver has the device" test "$(basename "$(readlink "$USB/$id/driver")")" = usb
 
 # Loading with a device attached, and unloading in the middle of an attach.

@@ -32,7 +32,7 @@ node() {
 	local path
 	path=$(devices_on remote $ID | head -n 1)
 	[ -n "$path" ] || return 1
-	wait_for 20 test -e "$path/$(basename "$path"):3.0/driver" || return 1
+	wait_for 20 test -e "$path/${path##*/}:3.0/driver" || return 1
 	printf '/dev/bus/usb/%03d/%03d' "$(cat "$path/busnum")" "$(cat "$path/devnum")"
 }
 again() {
@@ -109,7 +109,7 @@ bound() {
 wrong=0 hung=0 good=0
 for ((round = 0; round < 16; round++)); do
 	[ -n "$(path)" ] || { bound && within 60 usbip attach -r 127.0.0.1 -b "$disk" >/dev/null 2>&1; }
-	wait_for 20 disk_ready "$(path)"
+	wait_for 20 has_disk 0525:a4a5
 	fault_random $((round % 8 + 1)) -1
 	if disk_ready "$(path)"; then
 		block=/dev/$(block_of "$(path)")
@@ -136,7 +136,7 @@ detach_all >/dev/null
 check "it can be shared again" bound
 wait_for 30 host_is "$disk" 1
 check "afterwards it works" attach "$disk" 0525:a4a5
-wait_for 30 disk_ready "$(path)"
+wait_for 30 has_disk 0525:a4a5
 same "and the data is whole" "$SUM" "$(dd if="/dev/$(block_of "$(path)")" bs=64k iflag=direct 2>/dev/null | sha256sum | cut -d' ' -f1)"
 detach_all >/dev/null
 wait_for 20 host_is "$id" 1

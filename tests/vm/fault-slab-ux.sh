@@ -33,7 +33,7 @@ for ((n = 1; n < 100; n++)); do
 	left=$( (with_failure $n uxabi once $VHCI/attach) 2>/dev/null)
 	status=$?
 	[ $status = 0 ] || refused=$((refused + 1))
-	{ wait_for 20 ports_free && wait_for 10 test "$(users usbip-ux)" = 0; } || failed=$((failed + 1))
+	{ wait_for 20 ports_free && wait_for 10 unused usbip-ux; } || failed=$((failed + 1))
 	[ "$left" = 0 ] || break
 done
 same "opening and attaching: $((n - 1)) allocations, $refused of them refused it" 0 $failed
@@ -44,7 +44,7 @@ node() {
 	local path
 	wait_for 60 has_remote $ID || return 1
 	path=$(devices_on remote $ID | head -n 1)
-	wait_for 30 test -e "$path/$(basename "$path"):3.0/driver" || return 1
+	wait_for 30 test -e "$path/${path##*/}:3.0/driver" || return 1
 	printf '/dev/bus/usb/%03d/%03d' "$(cat "$path/busnum")" "$(cat "$path/devnum")"
 }
 # again: a new connection, with a program on each end
@@ -117,7 +117,7 @@ check "the device is available again" wait_for 30 host_is "$id" 1
 check "the programs end" wait_for 20 pumps_gone
 rmmod usbtest
 check "no thread is left" wait_for 20 threads_gone
-check "nobody uses usbip-ux" wait_for 20 test "$(users usbip-ux)" = 0
+check "nobody uses usbip-ux" wait_for 20 unused usbip-ux
 usbip unbind -b "$id" 2>/dev/null
 unload
 finish

@@ -35,7 +35,7 @@ submitted() {
 round_trip() {
 	local disk
 	attach "$id" $DISK >/dev/null || { not_ok "$1: attached"; return; }
-	wait_for 30 disk_ready "$(devices_on remote $DISK)"
+	wait_for 30 has_disk $DISK
 	disk=/dev/$(block_of "$(devices_on remote $DISK)")
 	head -c $SIZE /dev/urandom >/tmp/data
 	: >$TRACING/trace

@@ -44,7 +44,7 @@ check "the device is still there" has_remote $ID
 path=$(devices_on remote $ID | head -n 1)
 modprobe usbtest
 node=$(printf '/dev/bus/usb/%03d/%03d' "$(cat "$path/busnum")" "$(cat "$path/devnum")")
-wait_for 20 test -e "$path/$(basename "$path"):3.0/driver"
+wait_for 20 test -e "$path/${path##*/}:3.0/driver"
 check "and works" testusb -D "$node" -t 9 -c 5
 rmmod usbtest
 
@@ -53,7 +53,7 @@ echo 0 >"$path/power/autosuspend_delay_ms"
 echo auto >"$path/power/control"
 check "an unused imported device falls asleep" wait_for 20 pm "$path" suspended
 modprobe usbtest
-wait_for 20 test -e "$path/$(basename "$path"):3.0/driver"
+wait_for 20 test -e "$path/${path##*/}:3.0/driver"
 check "it wakes up and works" testusb -D "$node" -t 9 -c 5
 same "and is awake" active "$(cat "$path/power/runtime_status")"
 rmmod usbtest

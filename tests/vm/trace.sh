@@ -21,7 +21,7 @@ attach "$id" 0525:a4a0
 modprobe usbtest
 path=$(devices_on remote 0525:a4a0 | head -n 1)
 node=$(printf '/dev/bus/usb/%03d/%03d' "$(cat "$path/busnum")" "$(cat "$path/devnum")")
-wait_for 20 test -e "$path/$(basename "$path"):3.0/driver"
+wait_for 20 test -e "$path/${path##*/}:3.0/driver"
 # On a busy machine it may be so quick that a request never left, or so slow that it is over.
 for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 	testusb -D "$node" -t 11 -c 20 -s 1024 >/dev/null 2>&1

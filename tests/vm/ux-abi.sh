@@ -17,7 +17,7 @@ for part in calls carry ends; do
 	within 240 uxabi $part $VHCI/attach || not_ok "uxabi $part ends with $?"
 	check "$part: the ports become free" wait_for 60 ports_free
 	check "$part: no thread is left" wait_for 10 threads_gone
-	check "$part: nobody uses usbip-ux" wait_for 10 test "$(users usbip-ux)" = 0
+	check "$part: nobody uses usbip-ux" wait_for 10 unused usbip-ux
 done
 
 exec 8<>/dev/usbip-ux

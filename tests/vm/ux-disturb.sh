@@ -77,7 +77,7 @@ ux_read_all "after all that" 0525:a4a5 "$UX_SUM"
 detach_all >/dev/null
 check "the device is available again" wait_for 20 host_is "$UX_ID" 1
 check "the programs end" wait_for 10 pumps_gone
-check "nobody uses usbip-ux" wait_for 10 test "$(users usbip-ux)" = 0
+check "nobody uses usbip-ux" wait_for 10 unused usbip-ux
 check "usbip-ux unloads" within 20 rmmod usbip-ux
 check "unbind" within 20 usbip unbind -b "$UX_ID" 2>/dev/null
 unload

@@ -20,7 +20,7 @@ for kind in pair tcp; do
 	done
 done
 
-check "nobody uses usbip-ux" wait_for 10 test "$(users usbip-ux)" = 0
+check "nobody uses usbip-ux" wait_for 10 unused usbip-ux
 check "no thread is left" wait_for 10 threads_gone
 check "unbind" within 20 usbip unbind -b "$UX_ID" 2>/dev/null
 check "usbip-ux unloads" within 20 rmmod usbip-ux

@@ -68,7 +68,7 @@ all_gone() {
 	done
 }
 check "the programs end" wait_for 60 all_gone
-check "nobody uses usbip-ux" wait_for 20 test "$(users usbip-ux)" = 0
+check "nobody uses usbip-ux" wait_for 20 unused usbip-ux
 check "no thread is left" wait_for 20 threads_gone
 check "usbip-ux unloads" within 20 rmmod usbip-ux
 check "vhci-hcd unloads" within 60 rmmod vhci-hcd

@@ -23,6 +23,6 @@ check "the device is available again" wait_for 20 host_is "$UX_ID" 1
 check "the program has ended" wait_for 20 not pgrep ux-pump
 signal ended
 check "no thread is left" wait_for 10 threads_gone
-check "nobody uses usbip-ux" wait_for 10 test "$(users usbip-ux)" = 0
+check "nobody uses usbip-ux" wait_for 10 unused usbip-ux
 check "usbip-ux unloads" within 20 rmmod usbip-ux
 finish

@@ -96,7 +96,10 @@ errno EINVAL none $D 0 "detach of a free port: EINVAL"
 load_dummy super 2
 gadget_zero dummy_udc.0 zero
 gadget_zero dummy_udc.1 slower high-speed
-wait_for 20 eval '[ "$(devices_on local 0525:a4a0 | wc -l)" = 2 ]'
+two_local() {
+	[ "$(devices_on local 0525:a4a0 | wc -l)" = 2 ]
+}
+wait_for 20 two_local
 modprobe usbip-host
 in_use() {
 	[ "$(port_state "$1")" = 006 ]
