@@ -59,6 +59,9 @@ type Slots = KVec<Slot<Pending>>;
 /// objects to: three quarters of it are used.
 const MAX_SLOTS: usize = 16 << 10;
 
+/// How many requests are cancelled together when a connection ends.
+const CANCELLED_TOGETHER: usize = 64;
+
 /// Why a request was not noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unexpected {
@@ -133,9 +136,24 @@ impl Wire {
     pub(crate) fn close(&self) {
         self.inner.lock().open = false;
         loop {
-            let entry = self.inner.lock().pending.pop_any();
-            let Some((_, pending)) = entry else { break };
-            pending.cancel.kill();
+            let mut some = [const { None::<Cancel> }; CANCELLED_TOGETHER];
+            {
+                let mut inner = self.inner.lock();
+                for cancel in &mut some {
+                    *cancel = inner.pending.pop_any().map(|(_, pending)| pending.cancel);
+                }
+            }
+            if some.iter().all(Option::is_none) {
+                break;
+            }
+            // First all are asked for: a controller stops an endpoint once for many of its
+            // transfers, but once for each if each is waited for.
+            for cancel in some.iter().flatten() {
+                cancel.unlink();
+            }
+            for cancel in some.into_iter().flatten() {
+                cancel.kill();
+            }
         }
         // Since nothing is pending any more, nothing is added to it.
         let unsent = core::mem::take(&mut self.inner.lock().outbox);
