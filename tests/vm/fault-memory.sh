@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# vm: --smp 2 --timeout 900 --mem 256 --qemu "-drive if=none,id=big,driver=null-co,size=402653184,read-zeroes=on,snapshot=on -device virtio-blk-pci,drive=big,romfile="
+# vm: --smp 2 --timeout 900 --mem 128 --qemu "-drive if=none,id=big,driver=null-co,size=201326592,read-zeroes=on,snapshot=on -device virtio-blk-pci,drive=big,romfile="
 # kernels: debug
 # modules: rust
 #
