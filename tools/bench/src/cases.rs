@@ -167,7 +167,26 @@ pub(crate) fn transfers(length: usize) -> usize {
     }
 }
 
-/// All sizes and depths of bulk transfers, in both directions.
+/// All sizes and depths of bulk transfers, in both directions: their names, what they are, and how
+/// many of them are under way at a time.
+fn bulk_cases<'a>(
+    suite: &'a str,
+    endpoints: [(&'a str, u8); 2],
+    sizes: &'a [(&'a str, usize)],
+) -> impl Iterator<Item = (String, Transfer, usize)> + 'a {
+    DEPTHS.into_iter().flat_map(move |depth| {
+        endpoints
+            .into_iter()
+            .flat_map(move |(direction, endpoint)| {
+                sizes.iter().map(move |&(size, length)| {
+                    let name = format!("{suite} bulk {direction} {size} x {depth}");
+                    (name, Transfer::bulk(endpoint, length), depth)
+                })
+            })
+    })
+}
+
+/// Measures all of [`bulk_cases`].
 fn bulk(
     meter: &Meter<'_>,
     suite: &str,
@@ -175,16 +194,10 @@ fn bulk(
     sizes: &[(&str, usize)],
     mut run: impl FnMut(Transfer, usize, usize) -> Result<()>,
 ) -> Result<()> {
-    for depth in DEPTHS {
-        for (direction, endpoint) in endpoints {
-            for &(size, length) in sizes {
-                let name = format!("{suite} bulk {direction} {size} x {depth}");
-                let transfer = Transfer::bulk(endpoint, length);
-                meter.measure(&name, transfers(length), |count| {
-                    run(transfer, depth, count)
-                })?;
-            }
-        }
+    for (name, transfer, depth) in bulk_cases(suite, endpoints, sizes) {
+        meter.measure(&name, transfers(transfer.length), |count| {
+            run(transfer, depth, count)
+        })?;
     }
     Ok(())
 }
@@ -209,16 +222,19 @@ impl Played {
 /// vhci-hcd with an exporter in user space.
 pub(crate) fn vhci(options: &Options) -> Result<()> {
     let meter = Meter::new(options)?;
+    let endpoints = [("in", BULK_IN), ("out", BULK_OUT)];
+    for (name, transfer, depth) in bulk_cases("vhci", endpoints, &SIZES) {
+        if !meter.wants(&name) {
+            continue;
+        }
+        let played = Played::new()?;
+        let mut device = usbfs::open(played.import.path())?;
+        meter.measure(&name, transfers(transfer.length), |count| {
+            Repeated::new(&mut device, transfer, depth)?.run(count)
+        })?;
+    }
     let played = Played::new()?;
     let mut device = usbfs::open(played.import.path())?;
-    let endpoints = [("in", BULK_IN), ("out", BULK_OUT)];
-    bulk(
-        &meter,
-        "vhci",
-        endpoints,
-        &SIZES,
-        |transfer, depth, count| Repeated::new(&mut device, transfer, depth)?.run(count),
-    )?;
     for (name, kind, endpoint, length, packets, depth) in [
         (
             "vhci control in 64 B x 1",
