@@ -39,7 +39,7 @@ use_net() {
 	wait $! && cmp /tmp/blob /tmp/uploaded
 }
 
-devices_start usbnet cdc_ether rndis_host virtio_net
+devices_start usbnet cdc_ether rndis_host virtio_pci virtio_net
 ip netns add peer
 wait_for 20 test -e /sys/class/net/eth0 || die "no network card"
 for near in /sys/class/net/*; do
