@@ -15,8 +15,9 @@ mod tests {
     #[test]
     fn the_clock_runs_and_sleep_sleeps() {
         let began = time::now_ns();
-        time::sleep(Delta::from_millis(20));
-        assert!(time::now_ns().wrapping_sub(began) >= 20_000_000);
+        // So short a time is not counted in ticks, which come late, and then all at once, if the machine is busy.
+        time::sleep(Delta::from_millis(5));
+        assert!(time::now_ns().wrapping_sub(began) >= 5_000_000);
         time::sleep(Delta::ZERO);
         time::sleep(Delta::from_millis(-5));
         assert!(time::now_ms() <= time::now_ns() / 1_000_000);

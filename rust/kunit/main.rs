@@ -12,6 +12,8 @@ mod alarm;
 mod context;
 mod desk;
 mod device;
+mod host;
+mod inbox;
 mod iovec;
 mod irqlock;
 mod kthread;

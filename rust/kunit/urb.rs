@@ -7,22 +7,19 @@ use kernel::prelude::*;
 #[kunit_tests(usbip_urb)]
 mod tests {
     use super::*;
-    use crate::device::gadget;
+    use crate::{
+        device::gadget,
+        inbox::{
+            inbox,
+            to, //
+        }, //
+    };
     use kernel::{
-        sync::{
-            atomic::{
-                Atomic,
-                Relaxed, //
-            },
-            Arc, //
-        },
+        sync::atomic::Relaxed,
         time::Delta, //
     };
     use usbip_kernel::{
         iovec::IoVecs,
-        irqlock::SpinLockIrq,
-        new_spinlock_irq,
-        signal::Gate,
         time, //
     };
     use usbip_proto::{
@@ -33,90 +30,11 @@ mod tests {
         MAX_ISO_PACKETS, //
     };
     use usbip_usb::{
-        Complete,
-        Completed,
         Device,
         Endpoint,
-        Idle,
         Transfer,
-        Urb,
         UrbQueue, //
     };
-
-    /// What the completions of a test have brought.
-    #[pin_data]
-    struct Desk {
-        #[pin]
-        done: SpinLockIrq<UrbQueue<Note>>,
-        #[pin]
-        came: Gate,
-        completed: Atomic<u32>,
-        dropped: Atomic<u32>,
-    }
-
-    /// The context of an URB.
-    struct Note {
-        desk: Arc<Desk>,
-        number: u32,
-    }
-
-    impl Drop for Note {
-        fn drop(&mut self) {
-            self.desk.dropped.add(1, Relaxed);
-        }
-    }
-
-    impl Complete for Note {
-        fn complete(urb: Urb<Completed, Self>) {
-            let desk = urb.context().desk.clone();
-            desk.done.lock().push(urb);
-            desk.completed.add(1, Relaxed);
-            desk.came.open();
-        }
-    }
-
-    fn desk() -> Result<Arc<Desk>> {
-        Arc::pin_init(
-            pin_init!(Desk {
-                done <- new_spinlock_irq!(UrbQueue::default(), "kunit::done"),
-                came <- Gate::new(false),
-                completed: Atomic::new(0),
-                dropped: Atomic::new(0),
-            }),
-            GFP_KERNEL,
-        )
-    }
-
-    impl Desk {
-        fn urb(self: &Arc<Self>, device: &Device, transfer: &Transfer) -> Result<Urb<Idle, Note>> {
-            self.numbered(device, transfer, 0)
-        }
-
-        fn numbered(
-            self: &Arc<Self>,
-            device: &Device,
-            transfer: &Transfer,
-            number: u32,
-        ) -> Result<Urb<Idle, Note>> {
-            let desk = self.clone();
-            Urb::new(device, transfer, Note { desk, number }, None)
-        }
-
-        /// Waits for so many completions.
-        fn wait(&self, count: u32) -> bool {
-            for _ in 0..3000 {
-                if self.completed.load(Relaxed) >= count {
-                    return true;
-                }
-                time::sleep(Delta::from_millis(10));
-            }
-            false
-        }
-
-        fn pop(&self) -> Option<Urb<Completed, Note>> {
-            self.done.lock().pop()
-        }
-    }
 
     /// Asks for `length` bytes of the device descriptor.
     fn descriptor(length: u8) -> Transfer {
@@ -137,36 +55,28 @@ mod tests {
             .ok_or(ENODEV)
     }
 
-    fn to(endpoint: Endpoint, length: u32) -> Transfer {
-        Transfer {
-            endpoint,
-            length,
-            ..Transfer::NOTHING
-        }
-    }
-
     #[test]
     fn an_idle_urb_is_dropped_with_its_context() -> Result {
-        let (device, desk) = (gadget()?, desk()?);
+        let (device, inbox) = (gadget()?, inbox()?);
         for length in [0, 1, 3071, 3072, 3073, 4096, 65536, 300_000] {
             let endpoint = bulk(&device, Direction::Out)?;
-            let urb = desk.urb(&device, &to(endpoint, length))?;
+            let urb = inbox.urb(&device, &to(endpoint, length))?;
             assert_eq!(urb.length(), usize::try_from(length)?);
             assert_eq!(urb.missing(), urb.length());
             drop(urb);
         }
-        assert_eq!(desk.dropped.load(Relaxed), 8);
-        assert_eq!(desk.completed.load(Relaxed), 0);
+        assert_eq!(inbox.dropped.load(Relaxed), 8);
+        assert_eq!(inbox.completed.load(Relaxed), 0);
         Ok(())
     }
 
     #[test]
     fn a_control_transfer_comes_back_once() -> Result {
-        let (device, desk) = (gadget()?, desk()?);
-        let urb = desk.urb(&device, &descriptor(18))?;
+        let (device, inbox) = (gadget()?, inbox()?);
+        let urb = inbox.urb(&device, &descriptor(18))?;
         assert!(urb.submit(&device).is_ok());
-        assert!(desk.wait(1));
-        let queue = core::mem::take(&mut *desk.done.lock());
+        assert!(inbox.wait(1));
+        let queue = core::mem::take(&mut *inbox.done.lock());
         let front = queue.front().ok_or(ENODEV)?;
         assert!(front.status().is_ok());
         assert_eq!(front.actual_length(), 18);
@@ -180,23 +90,23 @@ mod tests {
             .is_some_and(|part| part.starts_with(&[18, 1])));
         drop(list);
         drop(queue);
-        assert_eq!(desk.dropped.load(Relaxed), 1);
-        assert_eq!(desk.completed.load(Relaxed), 1);
+        assert_eq!(inbox.dropped.load(Relaxed), 1);
+        assert_eq!(inbox.completed.load(Relaxed), 1);
         Ok(())
     }
 
     #[test]
     fn data_of_every_size_is_what_was_received() -> Result {
-        let (device, desk) = (gadget()?, desk()?);
+        let (device, inbox) = (gadget()?, inbox()?);
         let endpoint = bulk(&device, Direction::In)?;
         for (count, length) in [512_u32, 3072, 4096, 32768, 65536, 300_032]
             .into_iter()
             .enumerate()
         {
-            let urb = desk.urb(&device, &to(endpoint, length))?;
+            let urb = inbox.urb(&device, &to(endpoint, length))?;
             assert!(urb.submit(&device).is_ok());
-            assert!(desk.wait(u32::try_from(count)?.wrapping_add(1)));
-            let queue = core::mem::take(&mut *desk.done.lock());
+            assert!(inbox.wait(u32::try_from(count)?.wrapping_add(1)));
+            let queue = core::mem::take(&mut *inbox.done.lock());
             let front = queue.front().ok_or(ENODEV)?;
             assert!(front.status().is_ok());
             assert_eq!(front.actual_length(), usize::try_from(length)?);
@@ -212,9 +122,9 @@ mod tests {
 
     #[test]
     fn missing_data_is_cleared_and_too_much_refused() -> Result {
-        let (device, desk) = (gadget()?, desk()?);
+        let (device, inbox) = (gadget()?, inbox()?);
         let endpoint = bulk(&device, Direction::Out)?;
-        let mut urb = desk.urb(&device, &to(endpoint, 1000))?;
+        let mut urb = inbox.urb(&device, &to(endpoint, 1000))?;
         assert!(urb.write(&[0; 600]).is_ok());
         assert_eq!(urb.missing(), 400);
         assert_eq!(urb.write(&[0; 401]), Err(EOVERFLOW));
@@ -226,8 +136,8 @@ mod tests {
         drop(list);
         // The gadget takes nothing but zeroes, which the missing 400 bytes must be.
         assert!(urb.submit(&device).is_ok());
-        assert!(desk.wait(1));
-        let urb = desk.pop().ok_or(ENODEV)?;
+        assert!(inbox.wait(1));
+        let urb = inbox.pop().ok_or(ENODEV)?;
         assert!(urb.status().is_ok());
         assert_eq!(urb.actual_length(), 1000);
         Ok(())
@@ -235,29 +145,29 @@ mod tests {
 
     #[test]
     fn a_refused_urb_comes_back() -> Result {
-        let (device, desk) = (gadget()?, desk()?);
+        let (device, inbox) = (gadget()?, inbox()?);
         let endpoint = Endpoint::assumed(15, Direction::Out, TransferKind::Bulk);
-        let urb = desk.urb(&device, &to(endpoint, 10))?;
+        let urb = inbox.urb(&device, &to(endpoint, 10))?;
         let Err(rejected) = urb.submit(&device) else {
             return Err(EINVAL);
         };
         assert!(rejected.status == Status::NOENT);
-        assert_eq!(desk.dropped.load(Relaxed), 0);
+        assert_eq!(inbox.dropped.load(Relaxed), 0);
         let urb = rejected.urb.finish(Status::PIPE);
         assert!(urb.status() == Status::PIPE);
         assert_eq!(urb.actual_length(), 0);
         drop(urb);
-        assert_eq!(desk.dropped.load(Relaxed), 1);
+        assert_eq!(inbox.dropped.load(Relaxed), 1);
         Ok(())
     }
 
     #[test]
     fn cancel_and_completion_race() -> Result {
         const ROUNDS: u32 = 300;
-        let (device, desk) = (gadget()?, desk()?);
+        let (device, inbox) = (gadget()?, inbox()?);
         let endpoint = bulk(&device, Direction::In)?;
         for round in 0..ROUNDS {
-            let urb = desk.urb(&device, &to(endpoint, 16384))?;
+            let urb = inbox.urb(&device, &to(endpoint, 16384))?;
             let cancel = urb.cancel_handle();
             let other = cancel.clone();
             assert!(urb.submit(&device).is_ok());
@@ -270,20 +180,20 @@ mod tests {
             drop(cancel);
             other.kill();
             // When `kill` is back, the completion has run.
-            assert_eq!(desk.completed.load(Relaxed), round.wrapping_add(1));
-            drop(desk.pop());
-            assert_eq!(desk.dropped.load(Relaxed), round.wrapping_add(1));
+            assert_eq!(inbox.completed.load(Relaxed), round.wrapping_add(1));
+            drop(inbox.pop());
+            assert_eq!(inbox.dropped.load(Relaxed), round.wrapping_add(1));
         }
         Ok(())
     }
 
     #[test]
     fn a_cancel_outlives_its_urb() -> Result {
-        let (device, desk) = (gadget()?, desk()?);
-        let urb = desk.urb(&device, &descriptor(18))?;
+        let (device, inbox) = (gadget()?, inbox()?);
+        let urb = inbox.urb(&device, &descriptor(18))?;
         let cancel = urb.cancel_handle();
         drop(urb);
-        assert_eq!(desk.dropped.load(Relaxed), 1);
+        assert_eq!(inbox.dropped.load(Relaxed), 1);
         assert!(!cancel.unlink());
         cancel.kill();
         Ok(())
@@ -291,33 +201,33 @@ mod tests {
 
     #[test]
     fn queues_keep_their_order() -> Result {
-        let (device, desk) = (gadget()?, desk()?);
+        let (device, inbox) = (gadget()?, inbox()?);
         let mut queue = UrbQueue::default();
         assert!(queue.is_empty());
         for number in 1..=4 {
-            let urb = desk.numbered(&device, &descriptor(18), number)?;
+            let urb = inbox.numbered(&device, &descriptor(18), number)?;
             queue.push(urb.finish(Status::OK));
         }
         assert!(queue.iter().map(|urb| urb.context().number).eq(1..=4));
         assert!(queue.pop().is_some_and(|urb| urb.context().number == 1));
-        assert_eq!(desk.dropped.load(Relaxed), 1);
-        let urb = desk.numbered(&device, &descriptor(18), 5)?;
+        assert_eq!(inbox.dropped.load(Relaxed), 1);
+        let urb = inbox.numbered(&device, &descriptor(18), 5)?;
         queue.push(urb.finish(Status::OK));
         assert!(queue.iter().map(|urb| urb.context().number).eq(2..=5));
         drop(queue);
-        assert_eq!(desk.dropped.load(Relaxed), 5);
+        assert_eq!(inbox.dropped.load(Relaxed), 5);
         Ok(())
     }
 
     #[test]
     fn packets_are_within_the_data() -> Result {
-        let (device, desk) = (gadget()?, desk()?);
+        let (device, inbox) = (gadget()?, inbox()?);
         let endpoint = Endpoint::assumed(1, Direction::In, TransferKind::Isochronous);
         let transfer = Transfer {
             packets: 3,
             ..to(endpoint, 300)
         };
-        let mut urb = desk.urb(&device, &transfer)?;
+        let mut urb = inbox.urb(&device, &transfer)?;
         assert_eq!(urb.packet_count(), 3);
         assert!(urb.set_packet(0, 0, 100).is_ok());
         assert!(urb.set_packet(2, 200, 100).is_ok());
@@ -331,12 +241,12 @@ mod tests {
             packets: MAX_ISO_PACKETS.wrapping_add(1),
             ..transfer
         };
-        assert!(desk.urb(&device, &bad).is_err());
+        assert!(inbox.urb(&device, &bad).is_err());
         let bad = Transfer {
             packets: 1,
             ..descriptor(18)
         };
-        assert!(desk.urb(&device, &bad).is_err());
+        assert!(inbox.urb(&device, &bad).is_err());
         Ok(())
     }
 }

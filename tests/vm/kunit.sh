@@ -12,7 +12,7 @@ modprobe vhci-hcd
 same "the gadget is where the tests look for it" 1-1 "$(busid 0525:a4a0)"
 check "the suites load" within 240 modprobe usbip-kunit
 K=/sys/kernel/debug/kunit
-same "suites" 13 "$(ls -d $K/usbip_* | wc -l)"
+same "suites" 14 "$(ls -d $K/usbip_* | wc -l)"
 for results in $K/usbip_*/results; do
 	suite=$(basename "$(dirname "$results")")
 	# Cases are indented, the plan says how many there are.
