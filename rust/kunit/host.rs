@@ -4,13 +4,11 @@
 
 use kernel::{
     device,
-    new_mutex,
     prelude::*,
     str::CString,
     sync::{
         aref::ARef,
-        Arc,
-        Mutex, //
+        Arc, //
     },
     time::Delta, //
 };
@@ -28,11 +26,6 @@ use usbip_hcd::{
 use usbip_kernel::{
     irqlock::SpinLockIrq,
     new_spinlock_irq,
-    platform::{
-        self,
-        OwnedDevice,
-        Registration, //
-    },
     time, //
 };
 use usbip_logic::{
@@ -46,6 +39,11 @@ use usbip_proto::{
     Status, //
 };
 use usbip_usb::Device;
+
+use crate::board::{
+    Board,
+    Made, //
+};
 
 /// How many transfers may be under way.
 const ROOM: usize = 64;
@@ -240,78 +238,46 @@ impl RootHub for Hub {
     }
 }
 
-/// The driver, with its only controller.
-#[pin_data]
-struct Driver {
-    #[pin]
-    registered: Mutex<Option<Registered<Hub>>>,
-}
+/// The buses of the controller, registered.
+struct Buses(Registered<Hub>);
 
-impl platform::Driver for Driver {
+impl Made for Buses {
     const NAME: &'static CStr = c"usbip_kunit_hcd";
 
-    fn probe(&self, device: &platform::Device) -> Result {
-        let device: &device::Device = device.as_ref();
+    fn make(device: &device::Device) -> Result<Self> {
         let buses = Allocated::new(device)?;
         let high = Hub::new(buses.high(), HubSpeed::High)?;
         let super_speed = Hub::new(buses.super_speed(), HubSpeed::Super)?;
-        let registered = buses.register(high, super_speed)?;
-        *self.registered.lock() = Some(registered);
-        Ok(())
+        Ok(Self(buses.register(high, super_speed)?))
     }
+}
 
-    fn remove(&self, _device: &platform::Device) {
-        let registered = self.registered.lock().take();
-        if let Some(registered) = &registered {
-            registered.high().state.lock().leaving = true;
-        }
-        drop(registered);
-    }
-
-    fn suspend(&self, _device: &platform::Device) -> Result {
-        Ok(())
-    }
-
-    fn resume(&self, _device: &platform::Device) -> Result {
-        Ok(())
+impl Drop for Buses {
+    fn drop(&mut self) {
+        self.0.high().state.lock().leaving = true;
     }
 }
 
 /// The controller. It is taken out when this is dropped.
-pub(crate) struct Host {
-    _device: OwnedDevice,
-    driver: Pin<KBox<Registration<Driver>>>,
-}
+pub(crate) struct Host(Board<Buses>);
 
 impl Host {
     /// Makes the controller, without a device.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and what usbcore fails with.
+    /// `ENOMEM`.
     pub(crate) fn new() -> Result<Self> {
-        let data = pin_init!(Driver {
-            registered <- new_mutex!(None, "kunit::host"),
-        });
-        let driver = KBox::pin_init(
-            Registration::<Driver>::new(data, &crate::THIS_MODULE),
-            GFP_KERNEL,
-        )?;
-        let device = OwnedDevice::new(<Driver as platform::Driver>::NAME, 1)?;
-        Ok(Self {
-            _device: device,
-            driver,
-        })
+        Ok(Self(Board::new()?))
     }
 
     /// The hub for high speed and below.
     ///
     /// # Errors
     ///
-    /// `ENODEV` if the driver could not make it.
+    /// `ENODEV` if the controller could not be made.
     pub(crate) fn hub(&self) -> Result<Arc<Hub>> {
-        let registered = self.driver.data().registered.lock();
-        Ok(registered.as_ref().ok_or(ENODEV)?.high().clone())
+        self.0.with(|buses| buses.0.high().clone())
     }
 }
 

@@ -9,9 +9,11 @@
 #![forbid(unsafe_code)]
 
 mod alarm;
+mod board;
 mod context;
 mod desk;
 mod device;
+mod gadget;
 mod host;
 mod inbox;
 mod iovec;

@@ -9,10 +9,12 @@
 load_dummy high
 gadget_zero || die "no Gadget Zero"
 modprobe vhci-hcd
+# It has no controller yet: the tests make one.
+modprobe g_zero
 same "the gadget is where the tests look for it" 1-1 "$(busid 0525:a4a0)"
 check "the suites load" within 240 modprobe usbip-kunit
 K=/sys/kernel/debug/kunit
-same "suites" 14 "$(ls -d $K/usbip_* | wc -l)"
+same "suites" 15 "$(ls -d $K/usbip_* | wc -l)"
 for results in $K/usbip_*/results; do
 	suite=$(basename "$(dirname "$results")")
 	# Cases are indented, the plan says how many there are.
@@ -23,4 +25,5 @@ for results in $K/usbip_*/results; do
 	same "$suite: all $planned ran" "$planned" "$(grep -cE '^ {4}ok [0-9]+ ' "$results")"
 done
 check "the suites unload" within 60 rmmod usbip-kunit
+check "the gadget driver has let go of all" within 60 rmmod g_zero
 finish
