@@ -9,7 +9,7 @@
 . /tests/lib.sh
 . /tests/fault.sh
 ROUNDS=4
-! full || ROUNDS=25
+! full || ROUNDS=10
 ID=0525:a4a0
 load_dummy high
 gadget_zero || die "no Gadget Zero"

@@ -9,7 +9,7 @@
 . /tests/lib.sh
 . /tests/fault.sh
 ROUNDS=6
-! full || ROUNDS=40
+! full || ROUNDS=15
 ID=0525:a4a0
 load_dummy high
 gadget_zero || die "no Gadget Zero"
