@@ -51,9 +51,9 @@ fn bus(source: &[Part], sink: &[usize], max_packet: usize) -> (Ends, Ends) {
     let (mut source_ends, mut sink_ends) = (Ends::new(), Ends::new());
     let (mut sent, mut received) = (0, 0);
     while let (Some(packets), Some(room)) = (sources.front_mut(), sinks.front_mut()) {
-        let Some(size) = packets.pop_front() else {
-            unreachable!("a source without packets has ended");
-        };
+        let size = packets
+            .pop_front()
+            .expect("a source without packets has ended");
         let moved = size.min(*room);
         sent += moved;
         received += moved;
