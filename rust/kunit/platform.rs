@@ -72,7 +72,9 @@ mod tests {
         }
     }
 
-    fn driver() -> Result<(Arc<Counts>, Pin<KBox<Registration<Counting>>>)> {
+    type Driving = Pin<KBox<Registration<Counting>>>;
+
+    fn driver() -> Result<(Arc<Counts>, Driving)> {
         let counts = Arc::new(
             Counts {
                 probed: Atomic::new(0),
