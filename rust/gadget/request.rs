@@ -20,7 +20,10 @@ use core::{
 use kernel::{
     alloc::Flags,
     container_of,
-    ffi::c_ulong,
+    ffi::{
+        c_uint,
+        c_ulong, //
+    },
     prelude::*,
     sync::{
         atomic::{
@@ -196,7 +199,8 @@ impl Request {
     }
 
     fn length(&self) -> usize {
-        // CAST: `c_uint` to a type that is at least as large.
+        const _: () = assert!(size_of::<c_uint>() <= size_of::<usize>());
+        // CAST: To a type that is at least as large, which is checked while this is compiled.
         self.raw().length as usize
     }
 
