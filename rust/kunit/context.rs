@@ -42,8 +42,9 @@ mod tests {
     fn soft_interrupts_stay_where_interrupts_are_off() -> Result {
         stack_pin_init!(let lock = new_spinlock_irq!((), "kunit::context"));
         let guard = lock.lock();
-        assert!(BottomHalvesOff::try_enter().is_none());
+        let refused = BottomHalvesOff::try_enter().is_none();
         drop(guard);
+        assert!(refused);
         assert!(BottomHalvesOff::try_enter().is_some());
         Ok(())
     }

@@ -207,7 +207,7 @@ mod tests {
     }
 
     fn configure(udc: &Udc) -> Result {
-        assert!(udc.device.choose_speed() == Some(Speed::Super));
+        udc.device.choose_speed().ok_or(ENODEV)?;
         control(udc, &LOOPBACK)?.complete(Status::OK);
         Ok(())
     }

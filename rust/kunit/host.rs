@@ -73,7 +73,7 @@ struct State {
 
 /// One of the two hubs.
 #[pin_data]
-pub(crate) struct Hub {
+struct Hub {
     bus: Bus,
     #[pin]
     state: SpinLockIrq<State>,
@@ -97,7 +97,7 @@ impl Hub {
     }
 
     /// The transfer that has waited longest.
-    pub(crate) fn next(&self) -> Option<Queued> {
+    fn next(&self) -> Option<Queued> {
         let (_, queued) = self.state.lock().queued.remove(0).ok()?;
         Some(queued)
     }
@@ -107,7 +107,7 @@ impl Hub {
     /// # Errors
     ///
     /// `ETIMEDOUT` if none comes within half a minute.
-    pub(crate) fn await_next(&self) -> Result<Queued> {
+    fn await_next(&self) -> Result<Queued> {
         for _ in 0..3000 {
             if let Some(queued) = self.next() {
                 return Ok(queued);
@@ -117,7 +117,7 @@ impl Hub {
         Err(ETIMEDOUT)
     }
 
-    pub(crate) fn give_back(&self, queued: Queued, status: Status) {
+    fn give_back(&self, queued: Queued, status: Status) {
         let state = self.state.lock();
         let detached = queued.detach(&state);
         drop(state);
@@ -163,7 +163,7 @@ impl Hub {
     /// # Errors
     ///
     /// `ETIMEDOUT` if that takes more than half a minute.
-    pub(crate) fn plug(&self) -> Result<ARef<Device>> {
+    fn plug(&self) -> Result<ARef<Device>> {
         self.state.lock().hub.connect(0, Speed::High);
         self.bus.poll();
         for _ in 0..3000 {
@@ -179,7 +179,7 @@ impl Hub {
     }
 
     /// Unplugs the device.
-    pub(crate) fn unplug(&self) {
+    fn unplug(&self) {
         self.state.lock().hub.disconnect(0);
         self.bus.poll();
     }
@@ -258,29 +258,6 @@ impl Drop for Buses {
     }
 }
 
-/// The controller. It is taken out when this is dropped.
-pub(crate) struct Host(Board<Buses>);
-
-impl Host {
-    /// Makes the controller, without a device.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(crate) fn new() -> Result<Self> {
-        Ok(Self(Board::new()?))
-    }
-
-    /// The hub for high speed and below.
-    ///
-    /// # Errors
-    ///
-    /// `ENODEV` if the controller could not be made.
-    pub(crate) fn hub(&self) -> Result<Arc<Hub>> {
-        self.0.with(|buses| buses.0.high().clone())
-    }
-}
-
 #[kunit_tests(usbip_hcd)]
 mod tests {
     use super::*;
@@ -309,12 +286,18 @@ mod tests {
         Ok(data)
     }
 
+    /// The controller, without a device, and its hub for high speed and below.
+    fn board() -> Result<(Board<Buses>, Arc<Hub>)> {
+        let board: Board<Buses> = Board::new()?;
+        let hub = board.with(|buses| buses.0.high().clone())?;
+        Ok((board, hub))
+    }
+
     const LENGTHS: [u32; 6] = [1, 512, 4095, 4097, 70_000, 300_000];
 
     #[test]
     fn a_device_comes_and_goes() -> Result {
-        let host = Host::new()?;
-        let hub = host.hub()?;
+        let (_board, hub) = board()?;
         for _ in 0..3 {
             let device = hub.plug()?;
             assert!(device.is_attached());
@@ -336,8 +319,7 @@ mod tests {
 
     #[test]
     fn data_to_the_device_is_all_of_it() -> Result {
-        let host = Host::new()?;
-        let hub = host.hub()?;
+        let (_board, hub) = board()?;
         let (device, inbox) = (hub.plug()?, inbox()?);
         let endpoint = device.endpoint(2, Direction::Out).ok_or(ENODEV)?;
         for (count, length) in (1_u32..).zip(LENGTHS) {
@@ -371,8 +353,7 @@ mod tests {
 
     #[test]
     fn data_from_the_device_ends_where_the_buffer_does() -> Result {
-        let host = Host::new()?;
-        let hub = host.hub()?;
+        let (_board, hub) = board()?;
         let (device, inbox) = (hub.plug()?, inbox()?);
         let endpoint = device.endpoint(1, Direction::In).ok_or(ENODEV)?;
         for (count, length) in (1_u32..).zip(LENGTHS) {
@@ -417,8 +398,7 @@ mod tests {
 
     #[test]
     fn an_unlinked_transfer_is_given_back_once() -> Result {
-        let host = Host::new()?;
-        let hub = host.hub()?;
+        let (_board, hub) = board()?;
         let (device, inbox) = (hub.plug()?, inbox()?);
         let endpoint = device.endpoint(1, Direction::In).ok_or(ENODEV)?;
         // Nobody has looked at it yet.
@@ -451,8 +431,7 @@ mod tests {
     #[test]
     fn packets_have_results_of_their_own() -> Result {
         const SENT: [u8; 300] = [7; 300];
-        let host = Host::new()?;
-        let hub = host.hub()?;
+        let (_board, hub) = board()?;
         let (device, inbox) = (hub.plug()?, inbox()?);
         let endpoint = device.endpoint(3, Direction::In).ok_or(ENODEV)?;
         let transfer = Transfer {
@@ -504,15 +483,14 @@ mod tests {
 
     #[test]
     fn transfers_come_back_when_the_controller_goes() -> Result {
-        let host = Host::new()?;
-        let hub = host.hub()?;
+        let (board, hub) = board()?;
         let (device, inbox) = (hub.plug()?, inbox()?);
         let endpoint = device.endpoint(1, Direction::In).ok_or(ENODEV)?;
         for number in 0..20 {
             let urb = inbox.numbered(&device, &to(endpoint, 512), number)?;
             assert!(urb.submit(&device).is_ok());
         }
-        drop(host);
+        drop(board);
         assert_eq!(inbox.completed.load(Relaxed), 20);
         let queue = core::mem::take(&mut *inbox.done.lock());
         assert!(queue.iter().all(|urb| !urb.status().is_ok()));

@@ -70,8 +70,9 @@ mod tests {
             time::sleep(Delta::from_millis(1));
         }
         drop(threads);
-        let numbers = shared.numbers.lock();
-        assert!(*numbers == (THREADS * ROUNDS, THREADS * ROUNDS));
+        // Who fails ends, so that no lock may be held.
+        let numbers = *shared.numbers.lock();
+        assert!(numbers == (THREADS * ROUNDS, THREADS * ROUNDS));
         Ok(())
     }
 
@@ -79,8 +80,9 @@ mod tests {
     fn try_lock_fails_while_held() -> Result {
         let shared = pair()?;
         let held = shared.numbers.lock();
-        assert!(shared.numbers.try_lock().is_none());
+        let refused = shared.numbers.try_lock().is_none();
         drop(held);
+        assert!(refused);
         assert!(shared.numbers.try_lock().is_some());
         Ok(())
     }
