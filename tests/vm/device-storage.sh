@@ -28,7 +28,7 @@ use_disk() {
 
 use_uas() {
 	wait_for 20 test -e "$1/${1##*/}:1.0/driver" || return 1
-	[ "$(basename "$(readlink "$1/$(basename "$1"):1.0/driver")")" = uas ] && use_disk "$@"
+	driver_is "$1/${1##*/}:1.0" uas && use_disk "$@"
 }
 
 devices_start usb_storage uas sd_mod ext4

@@ -32,7 +32,7 @@ begin && {
 }
 begin && {
 	disturbed unbind usbip unbind -b "$id"
-	check "unbind: the usual driver has the device" test usb = "$(basename "$(readlink "$USB/$id/driver")")"
+	check "unbind: the usual driver has the device" driver_is "$USB/$id" usb
 	usable_again unbind "$id" $ID "$SUM"
 }
 begin && {

@@ -48,7 +48,7 @@ done
 same "usbip-host comes and goes with a device bound" 0 $failed
 no_readers
 wait_for 20 driver_is "$USB/$id" usb || echo "$id" >/sys/bus/usb/drivers/usb/bind
-check "the usual driver has the device" test "$(basename "$(readlink "$USB/$id/driver")")" = usb
+check "the usual driver has the device" driver_is "$USB/$id" usb
 
 # Loading with a device attached, and unloading in the middle of an attach.
 modprobe -a vhci-hcd
