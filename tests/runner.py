@@ -69,6 +69,11 @@ class Case:
         self.slots = slots
         self.record = record
 
+    @property
+    def timeout(self):
+        """Seconds after which it is ended; 0 if it did not say."""
+        return int(self.command[self.command.index("--timeout") + 1]) if "--timeout" in self.command else 0
+
 
 def header(path):
     found = {}
@@ -146,11 +151,11 @@ def pair_cases(path, name, head, kernel, place, common, modules, expect):
 class Schedule:
     """What is still to be run, and how many machines are free for it; a pair is two.
 
-    Pairs begin first: at the end there would be nothing left to run beside them.
+    Pairs begin first, and then those that may take longest: at the end there would be nothing left to run beside them.
     """
 
     def __init__(self, cases, machines):
-        self._waiting = sorted(cases, key=lambda case: -case.slots)
+        self._waiting = sorted(cases, key=lambda case: (-case.slots, -case.timeout))
         self._free = self.machines = max(machines, 1)
         self._condition = threading.Condition()
 
