@@ -12,7 +12,8 @@ COMPLAINTS = re.compile(
     r"|INFO: task .* blocked|self-detected stall|detected stalls|detected expedited stalls|soft lockup|hard LOCKUP"
     r"|possible circular locking|possible recursive locking|inconsistent lock state|suspicious RCU usage"
     r"|sleeping function called from invalid context|scheduling while atomic|bad unlock balance|held lock freed"
-    r"|kmemleak: [1-9]\d* new suspected|list_(?:add|del) corruption|refcount_t: |Bad page state|double free"
+    r"|kmemleak: [1-9]\d* new suspected|Kernel memory leak detector disabled|list_(?:add|del) corruption"
+    r"|refcount_t: |Bad page state|double free"
     r"|Slab .* Objects remaining|rust_kernel: panicked|\bCall Trace:"
     r")",
     re.IGNORECASE,
