@@ -101,7 +101,12 @@ impl<T: Transmit> Pump for Tx<T> {
         }
         let mut frame = self.parts.write();
         self.source.frame(&mut frame)?;
-        let now = self.transport.send(&frame, before, wait)?;
+        let now = match self.transport.send(&frame, before, wait) {
+            // Whoever cannot wait is the process that submits. What its permissions, or its signals, do not
+            // let it send is the thread's to send, and if that cannot either, it says so.
+            Err(_) if wait == Wait::None => 0,
+            sent => sent?,
+        };
         usbip_dbg!(Xmit, "sent {} bytes\n", now);
         let sent = before.saturating_add(now);
         if sent < frame.len_bytes() {
