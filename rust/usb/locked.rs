@@ -96,7 +96,17 @@ impl<'a> LockedDevice<'a> {
     #[doc(alias = "reset_resume")]
     pub fn needs_reset(&self) -> bool {
         // SAFETY: Valid; the lock is held, under which this changes.
-        unsafe { bindings::usb_device::reset_resume_raw(self.0.as_raw()) != 0 }
+        unsafe { bindings::usb_device::reset_resume_raw(self.device.as_raw()) != 0 }
+    }
+
+    /// Lets the device need a reset when the machine is awake again, whatever became of its power.
+    ///
+    /// The USB core does not tell a driver of a whole device that the machine is awake if the bus
+    /// kept its power, unless the device is to be reset.
+    #[doc(alias = "reset_resume")]
+    pub fn reset_when_awake(&self) {
+        // SAFETY: Valid; the lock is held, under which this changes.
+        unsafe { bindings::usb_device::set_reset_resume_raw(self.device.as_raw(), 1) };
     }
 
     /// The device that this one hangs on.

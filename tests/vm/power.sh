@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # once: yes
 # modules: rust
-# vm: --smp 2
+# vm: --smp 2 --qemu "-device usb-ehci,id=ehci -device usb-kbd,bus=ehci.0"
 #
 # Power: the machine does not go to sleep while something is imported, and does otherwise, after which everything
 # works; the buses sleep while nothing hangs on them, and wake up for what is attached.
@@ -78,6 +78,37 @@ same "it is still exported" 1 "$(host_status "$id")"
 attach "$id" $ID || not_ok "attach after an idle export slept"
 detach_all >/dev/null
 wait_for 20 host_is "$id" 1
+
+# On a bus that keeps its power, which dummy_hcd does not, usbcore has nothing to mend, and its transfers end all the same.
+modprobe ehci_pci
+wait_for 30 has_local 0627:0001 || not_ok "the keyboard is there"
+keyboard=$(busid 0627:0001)
+bind "$keyboard" >/dev/null
+# A client sets the configuration, and asks for 8 bytes of endpoint 1, which come when a key is pressed.
+devid=$(($(cat $USB/$keyboard/busnum) << 16 | $(cat $USB/$keyboard/devnum)))
+{
+	printf %08x 1 1 $devid 0 0 0 0 0 0 0 0x00090100 0
+	printf %08x 1 2 $devid 1 1 0 8 0 0 4 0 0
+} | sed 's/../\\x&/g' >/tmp/escaped
+printf "$(cat /tmp/escaped)" >/tmp/submit
+(cat /tmp/submit && sleep 1000) | socat - TCP-LISTEN:9999 >/dev/null &
+wait_for 10 listening 9999
+exec 5<>/dev/tcp/127.0.0.1/9999
+echo 1 >/sys/kernel/tracing/events/usbip/enable
+echo 5 >$USB/$keyboard/usbip_sockfd
+exec 5>&-
+check "a device on a bus with power is asked for data" wait_for 10 grep -q "usbip_submit: .*ep=1" /sys/kernel/tracing/trace
+refuse "  and has none" grep -q "usbip_return: .*ep=1" /sys/kernel/tracing/trace
+dmesg -c >/dev/null
+check "asleep and back while exporting it" sleep_at devices
+refuse "its bus has kept its power" logged "root hub lost power"
+check "its connection has ended" wait_for 20 host_is "$keyboard" 1
+pkill -x socat
+pkill -x sleep
+attach "$keyboard" 0627:0001 || not_ok "attach after it slept"
+detach_all >/dev/null
+wait_for 20 host_is "$keyboard" 1
+usbip unbind -b "$keyboard" 2>/dev/null
 echo none >/sys/power/pm_test
 
 # An exported device does not go to sleep by itself.
