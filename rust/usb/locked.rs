@@ -15,7 +15,8 @@ use kernel::{
     device,
     error::to_result,
     prelude::*,
-    sync::aref::ARef, //
+    sync::aref::ARef,
+    types::NotThreadSafe, //
 };
 
 use usbip_kernel::{
@@ -30,7 +31,11 @@ use crate::Device;
 /// # Invariants
 ///
 /// The device lock is held by this.
-pub struct LockedDevice<'a>(&'a Device);
+pub struct LockedDevice<'a> {
+    device: &'a Device,
+    /// Who has locked it unlocks it.
+    _thread: NotThreadSafe,
+}
 
 impl<'a> LockedDevice<'a> {
     /// Takes over a lock.
@@ -40,7 +45,10 @@ impl<'a> LockedDevice<'a> {
     /// The device lock is held, and the caller does not release it.
     pub(crate) unsafe fn new(device: &'a Device) -> Self {
         // INVARIANT: The caller hands it over.
-        Self(device)
+        Self {
+            device,
+            _thread: NotThreadSafe,
+        }
     }
 
     /// Chooses a configuration and tells the device. Sleeps.
@@ -51,7 +59,7 @@ impl<'a> LockedDevice<'a> {
     #[doc(alias = "usb_set_configuration")]
     pub fn set_configuration(&self, value: u16) -> Result {
         // SAFETY: Valid and, by the type invariant, locked.
-        to_result(unsafe { bindings::usb_set_configuration(self.0.as_raw(), value.into()) })
+        to_result(unsafe { bindings::usb_set_configuration(self.device.as_raw(), value.into()) })
     }
 
     /// Chooses an alternate setting of an interface and tells the device. Sleeps.
@@ -62,7 +70,7 @@ impl<'a> LockedDevice<'a> {
     #[doc(alias = "usb_set_interface")]
     pub fn set_interface(&self, number: u16, setting: u16) -> Result {
         // SAFETY: Valid; interfaces come and go only while the device is locked.
-        let interface = unsafe { bindings::usb_ifnum_to_if(self.0.as_raw(), number.into()) };
+        let interface = unsafe { bindings::usb_ifnum_to_if(self.device.as_raw(), number.into()) };
         if interface.is_null() {
             return Err(EINVAL);
         }
@@ -73,7 +81,7 @@ impl<'a> LockedDevice<'a> {
         }
         // SAFETY: Valid, and locked, so that no configuration is chosen meanwhile.
         to_result(unsafe {
-            bindings::usb_set_interface(self.0.as_raw(), number.into(), setting.into())
+            bindings::usb_set_interface(self.device.as_raw(), number.into(), setting.into())
         })
     }
 
@@ -84,11 +92,11 @@ impl<'a> LockedDevice<'a> {
     /// `EHOSTUNREACH` if it is suspended; what the hub or the device answered.
     #[doc(alias = "usb_reset_device")]
     pub fn reset(&self) -> Result {
-        if self.0.state() == bindings::usb_device_state_USB_STATE_SUSPENDED {
+        if self.device.state() == bindings::usb_device_state_USB_STATE_SUSPENDED {
             return Err(errno::ehostunreach());
         }
         // SAFETY: Valid and, by the type invariant, locked.
-        to_result(unsafe { bindings::usb_reset_device(self.0.as_raw()) })
+        to_result(unsafe { bindings::usb_reset_device(self.device.as_raw()) })
     }
 
     /// Whether the device lost its power or its address while the machine slept, so that only a
@@ -111,11 +119,11 @@ impl<'a> LockedDevice<'a> {
 
     /// The device that this one hangs on.
     pub(crate) fn parent(&self) -> Option<ARef<device::Device>> {
-        if !self.0.is_attached() {
+        if !self.device.is_attached() {
             return None;
         }
         // SAFETY: Valid by the type invariant of `Device`.
-        let parent = unsafe { (*ptr::addr_of!((*self.0.as_raw()).dev)).parent };
+        let parent = unsafe { (*ptr::addr_of!((*self.device.as_raw()).dev)).parent };
         if parent.is_null() {
             return None;
         }
@@ -130,13 +138,13 @@ impl Deref for LockedDevice<'_> {
     type Target = Device;
 
     fn deref(&self) -> &Device {
-        self.0
+        self.device
     }
 }
 
 impl Drop for LockedDevice<'_> {
     fn drop(&mut self) {
         // SAFETY: The lock is held by the type invariant.
-        unsafe { usbip_helper_usb_unlock_device(self.0.as_raw()) };
+        unsafe { usbip_helper_usb_unlock_device(self.device.as_raw()) };
     }
 }
