@@ -12,7 +12,6 @@ use kernel::{
     sync::Mutex,
     time::Delta, //
 };
-use pin_init::stack_pin_init;
 
 use usbip_kernel::{
     alarm::Alarm,
@@ -208,20 +207,21 @@ impl Outlet {
     ///
     /// Returns why; `None` if it was told to stop.
     pub(crate) fn run(&self, output: &Signal, stop: &ShouldStop) -> Option<Fault> {
-        stack_pin_init!(let alarm = Alarm::new(output));
-        while !stop.get() {
-            match self.step() {
-                Ok(Step::More) => continue,
-                Ok(Step::Done) => {}
-                Ok(Step::Watch(period)) => alarm.ring_after(period),
-                Err(fault) => return Some(fault),
+        Alarm::with(output, |alarm| {
+            while !stop.get() {
+                match self.step() {
+                    Ok(Step::More) => continue,
+                    Ok(Step::Done) => {}
+                    Ok(Step::Watch(period)) => alarm.ring_after(period),
+                    Err(fault) => return Some(fault),
+                }
+                // Whatever is queued from now on raises the signal.
+                if !output.wait(stop) {
+                    break;
+                }
             }
-            // Whatever is queued from now on raises the signal.
-            if !output.wait(stop) {
-                break;
-            }
-        }
-        None
+            None
+        })
     }
 
     fn step(&self) -> Result<Step, Fault> {

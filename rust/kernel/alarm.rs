@@ -14,6 +14,7 @@ use kernel::{
     time::Delta,
     types::Opaque, //
 };
+use pin_init::stack_pin_init;
 
 use crate::{
     bindings as helpers,
@@ -40,8 +41,16 @@ pub struct Alarm<'a> {
 unsafe impl Sync for Alarm<'_> {}
 
 impl<'a> Alarm<'a> {
-    /// One that is not set. It must lie on the stack: `stack_pin_init!`.
-    pub fn new(signal: &'a Signal) -> impl PinInit<Self> + use<'a> {
+    /// Runs `body` with one that is not set. Afterwards it does not ring any more.
+    ///
+    /// Nobody else gets to own it: one that was forgotten would ring for a signal that is gone.
+    pub fn with<R>(signal: &'a Signal, body: impl FnOnce(&Self) -> R) -> R {
+        stack_pin_init!(let alarm = Self::new(signal));
+        body(&alarm)
+    }
+
+    /// One that is not set. It must lie on the stack, and be dropped.
+    fn new(signal: &'a Signal) -> impl PinInit<Self> + use<'a> {
         pin_init!(Self {
             // INVARIANT: This initialises it.
             // SAFETY: `slot` is valid for writes.
