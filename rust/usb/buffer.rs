@@ -60,6 +60,11 @@ pub(crate) enum Buffer {
 }
 
 impl Buffer {
+    /// Whether it is in several pieces.
+    pub(crate) fn is_scattered(&self) -> bool {
+        matches!(self, Self::Scattered(_))
+    }
+
     /// Gets `length` bytes, of `spares` or anew, in several pieces only if `scatter` allows for it.
     pub(crate) fn new(
         length: usize,

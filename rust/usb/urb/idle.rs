@@ -141,6 +141,13 @@ impl<C: Complete> Urb<Idle, C> {
     /// What the USB core or the controller said, with the URB.
     #[doc(alias = "usb_submit_urb")]
     pub fn submit(mut self, device: &Device) -> Result<(), Rejected<C>> {
+        // Where it is submitted may not be where it was made for.
+        if self.extra().buffer.is_scattered() && device.scatter(&self.endpoint()).is_none() {
+            return Err(Rejected {
+                status: Status::INVAL,
+                urb: self,
+            });
+        }
         if !self.is_in() && self.missing() > 0 {
             if let Err(error) = self.complete_data() {
                 return Err(Rejected {
@@ -156,8 +163,8 @@ impl<C: Complete> Urb<Idle, C> {
             (*raw.as_ptr()).dev = device.as_raw();
             (*raw.as_ptr()).pipe = pipe;
         }
-        // SAFETY: The URB is set up: its memory is as large as it says, offsets of packets are
-        // within it, no flag speaks of DMA addresses, and the callback suits the context. The
+        // SAFETY: The URB is set up: its memory is as large as it says, in pieces only if the
+        // controller takes pieces, offsets of packets are within it, no flag speaks of DMA addresses, and the callback suits the context. The
         // device is valid during the call, and later for as long as the controller has the URB.
         let result = unsafe { bindings::usb_submit_urb(raw.as_ptr(), INSIST) };
         if result == 0 {
