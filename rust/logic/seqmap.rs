@@ -7,7 +7,9 @@
 //! grows by itself: the owner asks [`SeqMap::needs_room`], allocates, and calls [`SeqMap::grow`].
 //!
 //! Numbers are given out in sequence, so the low bits of a number are its hash: as long as the
-//! requests in flight are fewer than the slots, each number has a slot to itself.
+//! requests in flight are fewer than the slots, each number has a slot to itself. A peer that gives
+//! them out otherwise, so that many want the same slot, must not make it cost more: an entry is
+//! refused that would have to lie further than [`MAX_REACH`] from its slot.
 
 use core::{
     mem,
@@ -15,6 +17,9 @@ use core::{
 };
 
 use usbip_proto::Seqnum;
+
+/// The slots that an entry may be away from the one that its number wants.
+pub const MAX_REACH: usize = 256;
 
 /// A place in the storage of a [`SeqMap`].
 #[derive(Debug)]
@@ -34,7 +39,7 @@ impl<T> Default for Slot<T> {
 /// Why an entry was not taken; it is given back.
 #[derive(Debug, PartialEq, Eq)]
 pub enum InsertError<T> {
-    /// There is no room.
+    /// There is no room, or none near where it belongs.
     Full(T),
     /// There is an entry of that number.
     Duplicate(T),
@@ -61,6 +66,8 @@ where
     /// The number of slots that are used: 0 or a power of two.
     capacity: usize,
     len: usize,
+    /// No entry is further from the slot that its number wants.
+    reach: usize,
     /// Where [`SeqMap::pop_any`] looks first.
     cursor: usize,
 }
@@ -78,6 +85,7 @@ where
             capacity: usable(storage.len()),
             slots: storage,
             len: 0,
+            reach: 0,
             cursor: 0,
         }
     }
@@ -120,7 +128,7 @@ where
         for slot in old.slots.iter_mut() {
             if let Some((seqnum, value)) = slot.0.take() {
                 // There is room, and the numbers of the old table differ.
-                if let Err(refused) = self.insert(seqnum, value) {
+                if let Err(refused) = self.insert_within(seqnum, value, usize::MAX) {
                     drop(refused);
                 }
             }
@@ -134,9 +142,19 @@ where
     ///
     /// [`InsertError`] with the entry if the number is taken, or else if there is no room.
     pub fn insert(&mut self, seqnum: Seqnum, value: T) -> Result<(), InsertError<T>> {
+        self.insert_within(seqnum, value, MAX_REACH)
+    }
+
+    /// Adds an entry, at most so far away from where it belongs.
+    fn insert_within(
+        &mut self,
+        seqnum: Seqnum,
+        value: T,
+        limit: usize,
+    ) -> Result<(), InsertError<T>> {
         let capacity = self.capacity();
         let mut index = home(seqnum, capacity);
-        for _ in 0..capacity {
+        for away in 0..capacity.min(limit.saturating_add(1)) {
             match self.slots.get_mut(index) {
                 Some(Slot(Some((taken, _)))) if *taken == seqnum => {
                     return Err(InsertError::Duplicate(value));
@@ -148,6 +166,7 @@ where
                     }
                     *empty = Slot(Some((seqnum, value)));
                     self.len = self.len.saturating_add(1);
+                    self.reach = self.reach.max(away);
                     return Ok(());
                 }
                 None => break,
@@ -212,7 +231,7 @@ where
     fn find(&self, seqnum: Seqnum) -> Option<usize> {
         let capacity = self.capacity();
         let mut index = home(seqnum, capacity);
-        for _ in 0..capacity {
+        for _ in 0..capacity.min(self.reach.saturating_add(1)) {
             match self.slots.get(index) {
                 Some(Slot(Some((taken, _)))) if *taken == seqnum => return Some(index),
                 Some(Slot(Some(_))) => index = after(index, capacity),
@@ -226,10 +245,16 @@ where
     fn take(&mut self, index: usize) -> Option<(Seqnum, T)> {
         let taken = self.slots.get_mut(index)?.0.take()?;
         self.len = self.len.saturating_sub(1);
+        if self.len == 0 {
+            self.reach = 0;
+        }
         let capacity = self.capacity();
         let mut gap = index;
         let mut next = after(gap, capacity);
         while let Some(Slot(Some((seqnum, _)))) = self.slots.get(next) {
+            if distance(gap, next, capacity) > self.reach {
+                break;
+            }
             // An entry may move to the gap if it is not between the gap and its home.
             if distance(home(*seqnum, capacity), next, capacity) >= distance(gap, next, capacity) {
                 self.slots.swap(gap, next);

@@ -12,7 +12,8 @@ use proptest::prelude::*;
 use usbip_logic::seqmap::{
     InsertError,
     SeqMap,
-    Slot, //
+    Slot,
+    MAX_REACH, //
 };
 use usbip_proto::Seqnum;
 
@@ -222,4 +223,35 @@ fn nothing_is_lost() {
     assert_eq!(Rc::strong_count(&token), 5);
     drop(map);
     assert_eq!(Rc::strong_count(&token), 1);
+}
+
+/// A peer that chooses its numbers so that all want one slot made each operation as long as the table, with interrupts
+/// off.
+#[test]
+fn numbers_that_want_one_slot_are_refused_before_they_cost() {
+    const SLOTS: u32 = 1 << 14;
+    let mut map = map(1 << 14);
+    let mut taken = 0;
+    while map.insert(Seqnum::new(taken * SLOTS), taken).is_ok() {
+        taken += 1;
+    }
+    assert_eq!(taken as usize, MAX_REACH + 1);
+    assert_eq!(map.needs_room(1), None);
+    // Others find their place, behind them too.
+    for number in [1, 7, MAX_REACH as u32, 5000, SLOTS - 1] {
+        map.insert(Seqnum::new(number), number).unwrap();
+    }
+    drop(map.grow(storage(2 << 14)));
+    for number in (0..taken).rev() {
+        assert_eq!(map.remove(Seqnum::new(number * SLOTS)), Some(number));
+    }
+    assert_eq!(map.len(), 5);
+    // All is forgotten with the last one.
+    while map.pop_any().is_some() {}
+    for number in 0..3 * SLOTS / 4 {
+        map.insert(Seqnum::new(number), number).unwrap();
+    }
+    for number in 0..3 * SLOTS / 4 {
+        assert_eq!(map.remove(Seqnum::new(number)), Some(number));
+    }
 }
