@@ -72,7 +72,9 @@ impl Overtaken {
 
     /// A request arrived. Returns the unlink that overtook it.
     pub fn arrived(&mut self, request: Seqnum) -> Option<CmdUnlink> {
-        self.newest = Some(request);
+        if self.newest.is_none_or(|newest| is_after(request, newest)) {
+            self.newest = Some(request);
+        }
         if !self.any {
             return None;
         }

@@ -56,3 +56,13 @@ fn bounded() {
         .count();
     assert_eq!(kept, 16);
 }
+
+/// A client with several threads sends 10, then 9: 10 has arrived, and its unlink waits for nothing.
+#[test]
+fn not_kept_for_what_has_arrived_before_an_older_one() {
+    let mut overtaken = Overtaken::new();
+    overtaken.arrived(Seqnum::new(8));
+    overtaken.arrived(Seqnum::new(10));
+    overtaken.arrived(Seqnum::new(9));
+    assert!(!overtaken.keep(&unlink(11, 10)));
+}
