@@ -276,6 +276,19 @@ impl Requests {
 
     /// The first request in the line.
     pub(crate) fn first(&mut self) -> Option<Seqnum> {
+        let line = self.line.get();
+        let place = |seqnum: Seqnum| seqnum.get().wrapping_sub(line);
+        if usize::try_from(place(self.newest)).map_or(true, |length| length > self.map.capacity()) {
+            // Most of these were given up before they could be sent: the table is shorter than the line.
+            let unsent = self.map.iter().filter(|(_, entry)| entry.is_unsent());
+            let first = unsent
+                .map(|(seqnum, _)| seqnum)
+                .min_by_key(|seqnum| place(*seqnum));
+            if first.is_none() {
+                self.line = self.newest;
+            }
+            return first;
+        }
         while self.line != self.newest {
             let first = self.line.next();
             if self.map.get(first).is_some_and(Entry::is_unsent) {
