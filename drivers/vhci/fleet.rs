@@ -20,6 +20,7 @@ use usbip_hcd::{
     Registered, //
 };
 use usbip_kernel::{
+    nospec,
     queue::QueueHandle,
     ratelimit::RateLimit,
     sysfs::DeviceFiles,
@@ -94,7 +95,7 @@ impl Fleet {
     /// The controller of that number, if usbcore knows it.
     pub(crate) fn controller(&self, id: u8) -> Option<Arc<Controller>> {
         let controllers = self.controllers.lock();
-        let running = controllers.get(usize::from(id))?.as_ref()?;
+        let running = nospec::get(&controllers, id.into())?.as_ref()?;
         Some(running.controller.clone())
     }
 

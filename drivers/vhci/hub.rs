@@ -17,7 +17,10 @@ use usbip_hcd::{
     RootHub,
     Unlinking, //
 };
-use usbip_kernel::queue::QueueHandle;
+use usbip_kernel::{
+    nospec,
+    queue::QueueHandle, //
+};
 use usbip_logic::attach::{
     Geometry,
     Place, //
@@ -73,12 +76,12 @@ impl Hub {
 
     /// The session of a port, counted from 0.
     pub(crate) fn session(&self, port: u8) -> Option<&Arc<Session<Port>>> {
-        self.ports.get(usize::from(port))
+        nospec::get(&self.ports, port.into())
     }
 
     /// The session of the port of an URB, as usbcore counts them: from 1.
     fn numbered(&self, number: Option<u8>) -> Option<&Session<Port>> {
-        let session = self.session(number?.checked_sub(1)?)?;
+        let session = self.ports.get(usize::from(number?.checked_sub(1)?))?;
         Some(session)
     }
 

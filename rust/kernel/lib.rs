@@ -29,6 +29,7 @@ pub mod mem;
 pub mod modinfo;
 pub mod module_ref;
 pub mod net;
+pub mod nospec;
 pub mod outlive;
 pub mod param;
 pub mod platform;
