@@ -70,7 +70,7 @@ struct Module {
 
 impl kernel::Module for Module {
     fn init(module: &'static ThisModule) -> Result<Self> {
-        if usbip_hcd::is_disabled() {
+        if usbip_usb::is_disabled() {
             return Err(ENODEV);
         }
         let geometry = params::geometry()?;

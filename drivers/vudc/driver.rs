@@ -71,6 +71,13 @@ impl Vudc {
         }? Error)
     }
 
+    /// Whether the controller of that number is in service.
+    pub(crate) fn is_running(&self, id: u32) -> bool {
+        let running = self.running.lock();
+        let slot = usize::try_from(id).ok().and_then(|id| running.get(id));
+        slot.is_some_and(Option::is_some)
+    }
+
     fn make(&self, device: &device::Device) -> Result<Running> {
         let unregistered = Unregistered::new(device, NAME)?;
         let engine = Arc::pin_init(Engine::new(unregistered.device().clone()), GFP_KERNEL)?;

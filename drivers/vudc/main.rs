@@ -55,6 +55,9 @@ struct Module {
 
 impl kernel::Module for Module {
     fn init(module: &'static ThisModule) -> Result<Self> {
+        if usbip_usb::is_disabled() {
+            return Err(ENODEV);
+        }
         let controllers = params::controllers();
         let events = OwnedQueue::new(c"usbip_event")?;
         let vudc = Vudc::new(controllers, events.handle());
@@ -63,6 +66,10 @@ impl kernel::Module for Module {
         for id in 0..controllers {
             let device = OwnedDevice::new_reaching_all_memory(driver::NAME, id.try_into()?)?;
             devices.push(device, GFP_KERNEL)?;
+            // The driver core keeps it to itself when a probe fails.
+            if !driver.data().is_running(id) {
+                return Err(EINVAL);
+            }
         }
         Ok(Self {
             _devices: devices,

@@ -27,13 +27,6 @@ use crate::{
     },
 };
 
-/// Returns whether USB was switched off on the kernel's command line.
-#[doc(alias = "usb_disabled")]
-pub fn is_disabled() -> bool {
-    // SAFETY: No requirements.
-    unsafe { kernel::bindings::usb_disabled() != 0 }
-}
-
 /// The two buses of a controller whose root hubs are driven by a `T`, not registered yet.
 pub struct Allocated<T: RootHub> {
     high: Bus,

@@ -21,7 +21,6 @@ pub use crate::{
     bus::Bus,
     child::Child,
     controller::{
-        is_disabled,
         Allocated,
         Registered, //
     },

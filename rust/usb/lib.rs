@@ -39,5 +39,12 @@ pub use crate::{
     }, //
 };
 
+/// Returns whether USB was switched off on the kernel's command line.
+#[doc(alias = "usb_disabled")]
+pub fn is_disabled() -> bool {
+    // SAFETY: No requirements.
+    unsafe { kernel::bindings::usb_disabled() != 0 }
+}
+
 /// What log lines of this crate begin with.
 const __LOG_PREFIX: &[u8] = b"usbip_usb\0";
