@@ -156,6 +156,7 @@ impl Incoming {
         let endpoint = EndpointNumber::new(submit.endpoint)
             .and_then(|number| self.device.endpoint(number.get(), submit.direction));
         let limits = Limits {
+            polled: true,
             transfer: u32::try_from(self.limit).unwrap_or(u32::MAX),
         };
         let plan = plan_submit(submit, endpoint.map(|endpoint| endpoint.kind()), &limits)

@@ -102,6 +102,7 @@ impl Incoming {
             .and_then(|number| self.engine.kind(number.get(), submit.direction));
         let limits = Limits {
             transfer: self.limit,
+            polled: false,
         };
         let plan =
             plan_submit(submit, kind, &limits).map_err(|fault| Fault::Peer(fault.reason()))?;

@@ -27,6 +27,8 @@ const REQUEST_IS_IN: u8 = 0x80;
 pub struct Limits {
     /// The largest buffer of a transfer, in bytes.
     pub transfer: u32,
+    /// Whether a controller polls the endpoints, at the interval that the client says.
+    pub polled: bool,
 }
 
 /// A transfer that may be submitted to the host's controller.
@@ -43,11 +45,9 @@ pub struct Transfer {
     pub length: usize,
     /// The number of packets: 1 to 1024 for isochronous transfers, else 0.
     pub packets: u16,
-    /// The polling interval; positive for isochronous and interrupt transfers, else 0.
+    /// The polling interval; positive for isochronous and interrupt transfers that are polled for,
+    /// else 0.
     pub interval: i32,
-    /// Whether a scatter-gather list is worth while: the client's buffer is one, and the transfer
-    /// is of a kind that may be.
-    pub scattered: bool,
 }
 
 /// Whether a transfer is submitted.
@@ -169,6 +169,7 @@ fn judge(
     }
     let interval = match kind {
         TransferKind::Control | TransferKind::Bulk => 0,
+        TransferKind::Isochronous | TransferKind::Interrupt if !limits.polled => 0,
         TransferKind::Isochronous | TransferKind::Interrupt if submit.interval <= 0 => {
             return Err(Status::INVAL);
         }
@@ -181,7 +182,6 @@ fn judge(
         length: usize::try_from(length).map_err(|_| Status::MSGSIZE)?,
         packets,
         interval,
-        scattered: kind == TransferKind::Bulk && length > 0 && submit.flags.wants_sg(),
     })
 }
 

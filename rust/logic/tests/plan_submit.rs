@@ -27,6 +27,7 @@ use usbip_proto::{
 
 const LIMITS: Limits = Limits {
     transfer: 0x0010_0000,
+    polled: true,
 };
 
 const KINDS: [Option<TransferKind>; 5] = [
@@ -99,7 +100,6 @@ fn bulk() {
                 length: 512,
                 packets: 0,
                 interval: 0,
-                scattered: false,
             }),
         }
     );
@@ -122,7 +122,6 @@ fn empty_transfers() {
     assert_eq!(plan.payload, Payload::NONE);
     let transfer = accepted(&empty, TransferKind::Bulk);
     assert_eq!(transfer.length, 0);
-    assert!(!transfer.scattered, "C ran out of memory over this");
     assert_eq!(transfer.flags, TransferFlags::ZERO_PACKET);
 }
 
@@ -216,23 +215,27 @@ fn intervals() {
     assert_eq!(accepted(&bulk, TransferKind::Bulk).interval, 0);
 }
 
-/// The scatter-gather hint was honoured for kinds of transfers that cannot be scattered.
+/// A gadget's host does not poll, and some clients never fill the interval in.
 #[test]
-fn s4_only_bulk_is_scattered() {
-    let hinted = CmdSubmit {
-        flags: TransferFlags::DMA_MAP_SG,
-        packets: 1,
-        interval: 1,
-        ..submit(Direction::In)
+fn an_interval_that_nobody_uses_may_be_anything() {
+    let limits = Limits {
+        polled: false,
+        ..LIMITS
     };
-    assert!(accepted(&hinted, TransferKind::Bulk).scattered);
-    assert!(!accepted(&hinted, TransferKind::Interrupt).scattered);
-    assert!(!accepted(&hinted, TransferKind::Isochronous).scattered);
-    let request = CmdSubmit {
-        flags: TransferFlags::DMA_MAP_SG,
-        ..control(Direction::In, [0x80, 6, 0, 1, 0, 0, 18, 0], 18)
-    };
-    assert!(!accepted(&request, TransferKind::Control).scattered);
+    for kind in [TransferKind::Interrupt, TransferKind::Isochronous] {
+        for interval in [i32::MIN, -1, 0, 1, i32::MAX] {
+            let submit = CmdSubmit {
+                interval,
+                packets: 1,
+                ..submit(Direction::In)
+            };
+            let verdict = plan_submit(&submit, Some(kind), &limits).unwrap().verdict;
+            let Verdict::Accept(transfer) = verdict else {
+                panic!("{kind:?} with an interval of {interval}: {verdict:?}");
+            };
+            assert_eq!(transfer.interval, 0);
+        }
+    }
 }
 
 /// Flags about memory never reach the host's controller.
@@ -441,7 +444,10 @@ proptest! {
             setup,
             ..submit(direction)
         };
-        let limits = Limits { transfer: limit };
+        let limits = Limits {
+            transfer: limit,
+            polled: true,
+        };
         let Ok(plan) = plan_submit(&submit, kind, &limits) else {
             prop_assert!(packets > 1024 || (length < 0 && !is_in));
             return Ok(());
