@@ -45,7 +45,7 @@ use crate::{
 /// The most answers that are sent at a time.
 const MAX_ANSWERS: usize = 64;
 
-/// Bytes of data after which no further answer is added to what is sent.
+/// Bytes of data and packet descriptors after which no further answer is added to what is sent.
 const ENOUGH_DATA: usize = 256 << 10;
 
 /// The sending side of a connection.
@@ -59,7 +59,7 @@ pub(crate) struct Outgoing {
     /// What is being sent.
     sending: UrbQueue,
     /// The headers and packet descriptors of what is being sent, one behind the other.
-    headers: KVec<u8>,
+    headers: KVVec<u8>,
     log: RateLimit,
 }
 
@@ -71,7 +71,7 @@ impl Outgoing {
             alarm: Alarm::new(gadget.engine().clone())?,
             backlog: UrbQueue::new(),
             sending: UrbQueue::new(),
-            headers: KVec::new(),
+            headers: KVVec::new(),
             log: RateLimit::new(),
         })
     }
@@ -133,6 +133,7 @@ impl Transmit for Outgoing {
             if urb.sends_data() {
                 data = data.saturating_add(urb.moved());
             }
+            data = data.saturating_add(urb.descriptor_bytes());
             self.sending.push(urb);
         }
         self.sending.arrange();

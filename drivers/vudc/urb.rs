@@ -332,7 +332,7 @@ impl Urb {
     }
 
     /// Writes the header and the descriptors of the answer.
-    pub(crate) fn encode(&self, out: &mut KVec<u8>) -> Result {
+    pub(crate) fn encode(&self, out: &mut KVVec<u8>) -> Result {
         out.extend_from_slice(&self.header(), GFP_KERNEL)?;
         if self.answer == Answer::Submit {
             for packet in &self.packets {
