@@ -268,6 +268,7 @@ impl Engine {
 
     /// The device is to be seen: asks the gadget driver for its descriptor.
     pub(crate) fn attach(&self) {
+        state.may_wake = false;
         let speed = self.device.choose_speed();
         let mut state = self.state.lock();
         state.speed = speed;
@@ -373,7 +374,7 @@ impl Engine {
     /// Whether the host wants to be woken.
     pub(crate) fn is_wakeup_armed(&self) -> bool {
         let state = self.state.lock();
-        state.open && state.features.has(Feature::RemoteWakeup)
+        state.open && state.may_wake && state.features.has(Feature::RemoteWakeup)
     }
 
     pub(crate) fn allow_wakeup(&self, allowed: bool) {

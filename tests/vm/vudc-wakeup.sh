@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0
+# once: yes
+# vm: --smp 2 --timeout 300
+# modules: rust
+#
+# A gadget that wants to wake its host is told whether it may: while a host that has suspended it wants to be woken, and
+# at no other time.
+
+. /tests/lib.sh
+. /tests/vudc.sh
+ID=0525:b002
+TRACE=/sys/kernel/tracing
+modprobe -a vhci-hcd usbhid hid_generic evdev
+start_usbipd_device || die "usbipd does not start"
+vudc_function keys b002 hid.0 0
+vudc_unbind keys
+echo high-speed >/sys/kernel/config/usb_gadget/keys/max_speed
+# Of USB 2.0 table 9-10: the bit that is always set, and remote wakeup.
+echo 0xa0 >/sys/kernel/config/usb_gadget/keys/configs/c.1/bmAttributes
+vudc_bind keys
+echo 1 >$TRACE/events/gadget/usb_gadget_wakeup/enable || die "the gadget's calls cannot be traced"
+
+# wakes: what the controller says to a gadget that wakes its host
+wakes() {
+	echo >$TRACE/trace
+	echo 1 >/sys/class/udc/usbip-vudc.0/srp
+	sed -n 's/.*usb_gadget_wakeup: .*--> \(-\{0,1\}[0-9]*\)$/\1/p' $TRACE/trace
+}
+event_of() {
+	find "$1/" -name 'event[0-9]*' | head -n 1 | grep -o '[^/]*$'
+}
+power_is() {
+	[ "$(cat "$path/power/runtime_status")" = "$1" ]
+}
+
+same "without a host" -22 "$(wakes)"
+vudc_attach 0 $ID || die "attach failed"
+path=$(devices_on remote $ID | head -n 1)
+wait_for 20 event_of "$path" || die "no keyboard"
+same "a host that has not asked for it" -22 "$(wakes)"
+
+# Somebody reads it, so its driver wants to be woken.
+cat "/dev/input/$(event_of "$path")" >/tmp/events &
+reader=$!
+echo 100 >"$path/power/autosuspend_delay_ms"
+echo auto >"$path/power/control"
+check "the host suspends it" wait_for 20 power_is suspended
+same "a host that has asked for it" 0 "$(wakes)"
+echo on >"$path/power/control"
+check "the host resumes it" wait_for 20 power_is active
+same "a host that is awake" -22 "$(wakes)"
+
+echo auto >"$path/power/control"
+check "the host suspends it again" wait_for 20 power_is suspended
+kill $reader
+detach_all >/dev/null
+check "available again" wait_for 20 vudc_is 0 1
+same "a host that is gone" -22 "$(wakes)"
+
+stop_usbipd
+check "no thread is left" wait_for 10 threads_gone
+gadget_remove keys
+vudc_unload
+vudc_forget_leaks
+finish
