@@ -58,10 +58,15 @@ use crate::{
 };
 
 /// The most transfers that a connection may have at a time.
-const MAX_TRANSFERS: usize = 16384;
+///
+/// An unlink looks through all of them, with interrupts off.
+const MAX_TRANSFERS: usize = 4096;
 
 /// What answers without a transfer may take up. A peer that does not read its answers is disconnected.
-const MAX_ANSWERS: usize = 4 << 20;
+const MAX_ANSWER_BYTES: usize = 4 << 20;
+
+/// The most answers without a transfer.
+const MAX_ANSWERS: usize = 16384;
 
 /// After so many calls of the gadget driver what there is to send is sent before there are more.
 const MAX_CALLS: usize = 64;
@@ -100,7 +105,7 @@ impl Engine {
         let mut state = self.state.lock();
         state.open = true;
         state.budget = Budget::new(params::max_transfer(), MAX_TRANSFERS);
-        state.answers = Budget::new(MAX_ANSWERS, MAX_TRANSFERS);
+        state.answers = Budget::new(MAX_ANSWER_BYTES, MAX_ANSWERS);
     }
 
     /// The threads of the connection have ended: drops what is pending, and lets the gadget driver know. Sleeps.
