@@ -2,9 +2,9 @@
 
 //! What the threads of a connection and the gadget driver share: one lock, and what is done without it.
 //!
-//! Only the sending thread of the connection moves data and calls the gadget driver back. So requests go back in
-//! order, setup packets come one at a time, and nobody is called from within a call of its own. Whoever queues
-//! something that can move wakes that thread.
+//! Only the sending thread of the connection moves data and calls the gadget driver back, and before there is a
+//! connection who introduces the device. So requests go back in order, setup packets come one at a time, and nobody is
+//! called from within a call of its own. Whoever queues something that can move wakes that thread.
 //!
 //! Lock order: [`Engine::state`] is taken alone; with it held nobody is called, and nothing is allocated or freed.
 
@@ -46,6 +46,7 @@ use usbip_proto::{
 use crate::{
     params,
     state::{
+        Presence,
         State,
         Work,
         DESCRIPTOR, //
@@ -246,9 +247,9 @@ impl Engine {
 
     // What the gadget driver does.
 
-    /// Whether there is a device to be seen.
-    pub(crate) fn is_attached(&self) -> bool {
-        self.state.lock().attached
+    /// Whether there is a device to be connected to.
+    pub(crate) fn is_seen(&self) -> bool {
+        self.state.lock().presence == Presence::Seen
     }
 
     /// The device descriptor, if a gadget driver has given it.
@@ -265,19 +266,19 @@ impl Engine {
     /// A gadget driver comes or goes.
     pub(crate) fn forget(&self) {
         let mut state = self.state.lock();
-        state.attached = false;
+        state.presence = Presence::Hidden;
         state.descriptor = None;
+        state.may_wake = false;
         drop(state);
         self.drain();
     }
 
-    /// The device is to be seen: asks the gadget driver for its descriptor.
-    pub(crate) fn attach(&self) {
-        state.may_wake = false;
+    /// The device is to be seen: asks the gadget driver for its descriptor, which it answers by [`Self::queue`].
+    pub(crate) fn introduce(&self) {
         let speed = self.device.choose_speed();
         let mut state = self.state.lock();
         state.speed = speed;
-        state.attached = true;
+        state.presence = Presence::Introduced;
         state.descriptor = None;
         drop(state);
         if let Some(callbacks) = self.device.callbacks() {
@@ -286,11 +287,11 @@ impl Engine {
                 pr_err!("the gadget driver has no device descriptor\n");
             }
         }
-        // Some drivers answer later: see `queue`.
         let mut answers = self.state.lock().drain_control();
         while let Some(answer) = answers.pop() {
             answer.complete(Status::OK);
         }
+        self.state.lock().presence = Presence::Seen;
     }
 
     pub(crate) fn enable(&self, endpoint: Endpoint, config: EndpointConfig) -> Result {
@@ -311,14 +312,13 @@ impl Engine {
     pub(crate) fn queue(&self, endpoint: Endpoint, request: Request) -> Result<(), Refused> {
         let mut state = self.state.lock();
         let usable = if endpoint.is_control() {
-            state.attached
+            state.presence != Presence::Hidden
         } else {
             state
                 .endpoint(endpoint)
                 .is_some_and(|endpoint| endpoint.config.is_some())
         };
-        let open = state.open;
-        let wanted = endpoint.is_control() && !open && state.descriptor.is_none();
+        let wanted = endpoint.is_control() && state.presence == Presence::Introduced;
         let descriptor = if wanted { request.peek() } else { None };
         let Some(slot) = state.endpoint(endpoint).filter(|_| usable) else {
             drop(state);
@@ -376,7 +376,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether the host wants to be woken.
+    /// Whether the host wants to be woken, by a configuration that can.
     pub(crate) fn is_wakeup_armed(&self) -> bool {
         let state = self.state.lock();
         state.open && state.may_wake && state.features.has(Feature::RemoteWakeup)

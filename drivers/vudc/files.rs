@@ -90,7 +90,7 @@ fn store_sockfd(session: &Gadgets, text: &[u8]) -> Result {
     let number = parse_sockfd_any_base(text).ok_or(EINVAL)?;
     usbip_dbg!(Sysfs, "usbip_sockfd {}\n", number);
     let gadget = session.role();
-    if !gadget.engine().is_attached() {
+    if !gadget.engine().is_seen() {
         dev_err!(gadget.log(), "gadget not bound\n");
         return Err(ENODEV);
     }
@@ -118,7 +118,7 @@ fn connect(session: &Gadgets, fd: i32) -> Result {
             ConnectError::Busy => EBUSY,
             _ => EINVAL,
         })?;
-    if gadget.engine().is_attached() {
+    if gadget.engine().is_seen() {
         Ok(())
     } else {
         // It went away in between, and whoever waited for the last connection to end does not wait for this one.

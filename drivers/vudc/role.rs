@@ -154,7 +154,7 @@ impl Controller for Port {
     }
 
     fn pull_up(&self) {
-        self.engine.attach();
+        self.engine.introduce();
     }
 
     fn pull_down(&self) {

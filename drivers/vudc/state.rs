@@ -65,6 +65,18 @@ pub(crate) enum Work {
     Wait(Option<u64>),
 }
 
+/// Whether there is a device to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// There is none, or it does not want to be seen.
+    Hidden,
+    /// Its gadget driver is being asked for the device descriptor. Nobody connects yet: the answer would meet that to
+    /// the peer.
+    Introduced,
+    /// There is, and it may be connected to.
+    Seen,
+}
+
 /// One endpoint.
 pub(crate) struct EndpointState {
     /// How it is set up; the control endpoint never is.
@@ -97,8 +109,7 @@ impl EndpointState {
 pub(crate) struct State {
     /// Whether there is a connection.
     pub(crate) open: bool,
-    /// Whether a gadget driver wants to be seen.
-    pub(crate) attached: bool,
+    pub(crate) presence: Presence,
     pub(crate) descriptor: Option<[u8; DESCRIPTOR]>,
     pub(crate) speed: Option<Speed>,
     pub(crate) features: Features,
@@ -131,7 +142,7 @@ impl State {
         }
         Ok(Self {
             open: false,
-            attached: false,
+            presence: Presence::Hidden,
             descriptor: None,
             speed: None,
             features: Features::NONE,
