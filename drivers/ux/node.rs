@@ -129,21 +129,29 @@ impl Node {
     ///
     /// `EINVAL` if there is one already, or there was.
     pub(crate) fn link(&self) -> Result {
-        self.state.lock().phase.link().map_err(|_| EINVAL)
+        let mut state = self.state.lock();
+        state.phase.link().map_err(|_| EINVAL)?;
+        self.outbox.link();
+        self.inbox.link();
+        Ok(())
     }
 
-    /// The connection was not to be.
+    /// The connection was not to be. All who wait return. Does not wait for them.
     pub(crate) fn unlink(&self) {
-        self.state.lock().phase.unlink();
+        let mut state = self.state.lock();
+        state.phase.unlink();
+        self.outbox.unlink();
+        self.inbox.unlink();
     }
 
     /// Ends the connection, or rules it out. All who wait return. Does not wait for them.
     pub(crate) fn end(&self) {
-        if self.state.lock().phase.end() {
+        let mut state = self.state.lock();
+        if state.phase.end() {
             usbip_dbg!(Ux, "node {}: ends\n", self.number);
         }
-        self.outbox.end();
-        self.inbox.end();
+        self.outbox.unlink();
+        self.inbox.unlink();
     }
 
     fn phase(&self) -> Phase {
@@ -180,17 +188,11 @@ impl OpenFile for Node {
     }
 
     fn read(&self, to: &mut ToUser<'_, '_>, nonblocking: bool) -> Result<usize> {
-        match self.phase() {
-            Phase::Linked => self.outbox.read(to, nonblocking),
-            Phase::Waiting | Phase::Ended => Err(EINTR),
-        }
+        self.outbox.read(to, nonblocking)
     }
 
     fn write(&self, from: &mut FromUser<'_, '_>, nonblocking: bool) -> Result<usize> {
-        match self.phase() {
-            Phase::Linked => self.inbox.write(from, nonblocking),
-            Phase::Waiting | Phase::Ended => Err(EINTR),
-        }
+        self.inbox.write(from, nonblocking)
     }
 
     fn ioctl(&self, command: u32, argument: Argument) -> Result {

@@ -139,7 +139,7 @@ impl Cursor {
 pub struct Outbox {
     #[pin]
     desk: Desk<Cursor>,
-    ended: AtomicFlag,
+    linked: AtomicFlag,
     #[pin]
     sender: WaitQueue,
     readers: Watch,
@@ -150,10 +150,27 @@ impl Outbox {
     pub fn new(readers: Watch) -> impl PinInit<Self> {
         pin_init!(Self {
             desk <- Desk::new(lock_name!("Outbox::desk"), static_lock_class!()),
-            ended: AtomicFlag::new(false),
+            linked: AtomicFlag::new(false),
             sender <- WaitQueue::new(),
             readers,
         })
+    }
+
+    /// There is a connection now, of which something may be lent. Any context.
+    pub fn link(&self) {
+        self.linked.xchg(true, Full);
+    }
+
+    /// There is no connection any more, or it was called off: nothing is lent, and the sender and the readers return.
+    /// Any context.
+    pub fn unlink(&self) {
+        self.linked.xchg(false, Full);
+        self.sender.wake();
+        self.readers.wake();
+    }
+
+    fn is_linked(&self) -> bool {
+        self.linked.load(Acquire)
     }
 
     /// Whether a read would give something. Any context.
@@ -183,13 +200,13 @@ impl Outbox {
         self.readers.wake();
 
         self.sender.wait(Sleep::Idle, timeout.jiffies(), || {
-            !self.is_full() || self.ended.load(Acquire)
+            !self.is_full() || !self.is_linked()
         });
 
         // From here on nobody has the frame.
         let cursor = self.desk.lock().take();
         let unread = cursor.map_or(0, |cursor| cursor.left);
-        if unread > 0 && self.ended.load(Acquire) {
+        if unread > 0 && !self.is_linked() {
             return Err(Ended);
         }
         Ok(bytes.saturating_sub(unread))
@@ -200,14 +217,17 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// `EINTR` at the end, `EAGAIN` if there is nothing and the caller does not wait, `ERESTARTSYS`
-    /// if a signal is pending, `EFAULT`.
+    /// `EINTR` without a connection, `EAGAIN` if there is nothing and the caller does not wait,
+    /// `ERESTARTSYS` if a signal is pending, `EFAULT`.
     pub fn read(&self, to: &mut ToUser<'_, '_>, nonblocking: bool) -> Result<usize> {
+        if !self.is_linked() {
+            return Err(EINTR);
+        }
         let mut total = 0_usize;
         while !to.is_empty() {
             let mut slot = self.desk.lock();
-            let ended = self.ended.load(Acquire);
-            if let (Some(cursor), false) = (slot.get(), ended) {
+            let linked = self.is_linked();
+            if let (Some(cursor), true) = (slot.get(), linked) {
                 // SAFETY: It is in the slot, and the mutex is held.
                 total = total.saturating_add(unsafe { cursor.copy(to) });
                 if cursor.left == 0 {
@@ -235,23 +255,15 @@ impl Outbox {
             if total > 0 {
                 break;
             }
-            if self.ended.load(Acquire) {
+            if !self.is_linked() {
                 return Err(EINTR);
             }
             if nonblocking {
                 return Err(EAGAIN);
             }
-            self.readers
-                .wait(|| self.is_full() || self.ended.load(Acquire))?;
+            self.readers.wait(|| self.is_full() || !self.is_linked())?;
         }
         Ok(total)
-    }
-
-    /// Lends nothing any more: the sender and the readers return. Any context; sleeps not.
-    pub fn end(&self) {
-        self.ended.xchg(true, Full);
-        self.sender.wake();
-        self.readers.wake();
     }
 }
 
@@ -297,7 +309,7 @@ pub struct Inbox {
     #[pin]
     desk: Desk<Lent>,
     broken: AtomicFlag,
-    ended: AtomicFlag,
+    linked: AtomicFlag,
     #[pin]
     lender: WaitQueue,
     writers: Watch,
@@ -309,10 +321,26 @@ impl Inbox {
         pin_init!(Self {
             desk <- Desk::new(lock_name!("Inbox::desk"), static_lock_class!()),
             broken: AtomicFlag::new(false),
-            ended: AtomicFlag::new(false),
+            linked: AtomicFlag::new(false),
             lender <- WaitQueue::new(),
             writers,
         })
+    }
+
+    /// There is a connection now, which will lend what takes its bytes. Any context.
+    pub fn link(&self) {
+        self.linked.xchg(true, Full);
+    }
+
+    /// There is no connection any more, or it was called off: the lender and the writers return. Any context.
+    pub fn unlink(&self) {
+        self.linked.xchg(false, Full);
+        self.lender.wake();
+        self.writers.wake();
+    }
+
+    fn is_linked(&self) -> bool {
+        self.linked.load(Acquire)
     }
 
     /// Whether a write would be taken. Any context.
@@ -335,7 +363,7 @@ impl Inbox {
 
         let end = loop {
             let woken = self.lender.wait(Sleep::Idle, period.jiffies(), || {
-                self.broken.load(Acquire) || self.ended.load(Acquire)
+                self.broken.load(Acquire) || !self.is_linked()
             });
             if woken {
                 break match self.broken.load(Acquire) {
@@ -364,9 +392,12 @@ impl Inbox {
     ///
     /// # Errors
     ///
-    /// `EINTR` at the end, `EAGAIN` if nothing is lent yet and the caller does not wait,
+    /// `EINTR` without a connection, `EAGAIN` if nothing is lent yet and the caller does not wait,
     /// `ERESTARTSYS` if a signal is pending, `EFAULT`.
     pub fn write(&self, from: &mut FromUser<'_, '_>, nonblocking: bool) -> Result<usize> {
+        if !self.is_linked() {
+            return Err(EINTR);
+        }
         let mut total = 0_usize;
         while !from.is_empty() {
             match self.turn(from, &mut total) {
@@ -374,9 +405,9 @@ impl Inbox {
                 Turn::Over => break,
                 Turn::Closed if total > 0 => break,
                 Turn::Closed if nonblocking => return Err(EAGAIN),
-                Turn::Closed => self.writers.wait(|| {
-                    self.is_open() || self.broken.load(Acquire) || self.ended.load(Acquire)
-                })?,
+                Turn::Closed => self
+                    .writers
+                    .wait(|| self.is_open() || self.broken.load(Acquire) || !self.is_linked())?,
                 Turn::Rest if from.is_empty() => break,
                 Turn::Rest => {
                     let present = from.fault_in().and_then(|()| match signal_pending() {
@@ -397,14 +428,14 @@ impl Inbox {
     /// Feeds with the mutex held, and counts what was taken.
     fn turn(&self, from: &mut FromUser<'_, '_>, total: &mut usize) -> Turn {
         let mut slot = self.desk.lock();
-        if self.ended.load(Acquire) || self.broken.load(Acquire) {
+        if !self.is_linked() || self.broken.load(Acquire) {
             return Turn::Over;
         }
         let Some(lent) = slot.get() else {
             return Turn::Closed;
         };
         let mut taken = 0_usize;
-        while !from.is_empty() && taken < TURN && !self.ended.load(Acquire) {
+        while !from.is_empty() && taken < TURN && self.is_linked() {
             // SAFETY: It is in the slot, and the mutex is held.
             match unsafe { lent.feed.as_mut() }.feed(from) {
                 Ok(0) => break,
@@ -423,13 +454,6 @@ impl Inbox {
             }
         }
         Turn::Rest
-    }
-
-    /// Lends nothing any more: the lender and the writers return. Any context; sleeps not.
-    pub fn end(&self) {
-        self.ended.xchg(true, Full);
-        self.lender.wake();
-        self.writers.wake();
     }
 }
 

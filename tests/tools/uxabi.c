@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * uxabi calls|carry|ends|many|once ATTACH
+ * uxabi calls|carry|ends|races|many|once ATTACH
  *
  * What include/uapi/linux/usbip_ux.h and Documentation/ux.md promise, asked of the node by a program that knows nothing
  * else. ATTACH is the `attach` of a controller with free ports, whose devices this program is. Prints a line a result.
@@ -68,31 +68,61 @@ static void pair(int type, int fds[2])
 	}
 }
 
-static long plug(int port, int fd)
+static long plug_as(int devid, int port, int fd)
 {
 	char text[64];
 	int file = open(attach_file, O_WRONLY);
 	long got;
 
-	snprintf(text, sizeof(text), "%d %d 65538 3", port, fd);
+	snprintf(text, sizeof(text), "%d %d %d 3", port, fd, devid);
 	got = of(write(file, text, strlen(text)));
 	close(file);
 	return got > 0 ? 0 : got;
 }
 
-/* A node that carries the connection of a port. */
-static int carried(int port, int flags, int *socket)
+static long plug(int port, int fd)
+{
+	return plug_as(65538, port, fd);
+}
+
+static void unplug(int port)
+{
+	char path[256], text[16];
+	int file;
+
+	snprintf(path, sizeof(path), "%.*s/detach", (int)(strrchr(attach_file, '/') - attach_file), attach_file);
+	file = open(path, O_WRONLY);
+	snprintf(text, sizeof(text), "%d", port);
+	/* It may be gone already. */
+	if (write(file, text, strlen(text)) < 0 && errno != EINVAL)
+		perror(path);
+	close(file);
+}
+
+/* A node that carries the connection of a port, or -1 if that is refused. */
+static int carrying(int port, int flags, int *socket)
 {
 	int fds[2], node = node_with(flags);
 
 	pair(SOCK_STREAM, fds);
-	if (ioctl(node, USBIP_UX_IOCSETSOCKFD, fds[0]) || plug(port, fds[0]))
-		printf("not ok port %d cannot be attached\n", port), failures++;
+	if (ioctl(node, USBIP_UX_IOCSETSOCKFD, fds[0]) || plug(port, fds[0])) {
+		close(node);
+		node = -1;
+	}
 	if (socket)
 		*socket = fds[0];
 	else
 		close(fds[0]);
 	close(fds[1]);
+	return node;
+}
+
+static int carried(int port, int flags, int *socket)
+{
+	int node = carrying(port, flags, socket);
+
+	if (node < 0)
+		printf("not ok port %d cannot be attached\n", port), failures++;
 	return node;
 }
 
@@ -226,6 +256,8 @@ static void carry(void)
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
 	struct itimerval soon = { .it_value.tv_usec = 300000, .it_interval.tv_usec = 300000 }, never = { 0 };
 	int node, socket, events, rest = HEADER;
+	unsigned char answer[HEADER + 18] = { 0, 0, 0, 3 };
+	struct iovec parts[3] = { { pdu, 16 }, { pdu + 16, 16 }, { pdu + 32, 16 } };
 	char *missing = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *lazy = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	pthread_t thread;
@@ -268,6 +300,22 @@ static void carry(void)
 	result("f12: a node that ended is not linked again", -EINVAL, plug(1, socket));
 	close(node);
 	close(socket);
+
+	/* Of several pieces, and to several. The descriptor is one of no device at all: the port asks again. */
+	node = carried(1, 0, NULL);
+	awaited(node, POLLIN, 20);
+	result("a PDU is read to three places", HEADER, of(readv(node, parts, 3)));
+	result("and is whole", 1, word(pdu, 0));
+	memcpy(answer + 4, pdu + 4, 4);
+	answer[27] = 18;
+	parts[0] = (struct iovec){ answer, 20 };
+	parts[1] = (struct iovec){ answer + 20, 0 };
+	parts[2] = (struct iovec){ answer + 20, sizeof(answer) - 20 };
+	result("an answer is written from three places", sizeof(answer), of(writev(node, parts, 3)));
+	result("and what comes then is a PDU", POLLIN, awaited(node, POLLIN, 20) & POLLIN);
+	result("of the same length", HEADER, of(read(node, pdu, sizeof(pdu))));
+	result("with the next number", word(answer, 4) + 1, word(pdu, 4));
+	close(node);
 
 	/* epoll, edge by edge, and an answer in one piece with garbage behind it. */
 	node = carried(2, O_NONBLOCK, NULL);
@@ -337,6 +385,105 @@ static void ends(void)
 	close(node);
 }
 
+struct reader {
+	int node;
+	long ends;
+	int stop;
+};
+
+/* Reads again and again, and counts how often that ended. */
+static void *read_on(void *argument)
+{
+	struct reader *reader = argument;
+
+	while (!__atomic_load_n(&reader->stop, __ATOMIC_RELAXED)) {
+		drained(reader->node);
+		__atomic_add_fetch(&reader->ends, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+static void *read_to_the_end(void *argument)
+{
+	return (void *)drained(*(int *)argument);
+}
+
+/* Writes an answer without end, in pieces that are as odd as its length. */
+static void *write_to_the_end(void *argument)
+{
+	static unsigned char pieces[77];
+	long got;
+
+	while ((got = of(write(*(int *)argument, pieces, sizeof(pieces)))) > 0)
+		;
+	return (void *)got;
+}
+
+/* What happens while somebody is about to copy. */
+static void races(void)
+{
+	pthread_t thread, writer;
+	struct reader reader = { 0 };
+	struct timespec delay = { 0 };
+	int fds[2], busy, node, round, stuck = 0, wrong = 0;
+	long ends, got = -EBUSY;
+	void *read_end, *write_end;
+
+	/* f6: a connection that is called off as soon as it was offered leaves no reader behind. */
+	busy = carried(0, 0, NULL);
+	node = node_with(0);
+	pair(SOCK_STREAM, fds);
+	ioctl(node, USBIP_UX_IOCSETSOCKFD, fds[0]);
+	reader.node = node;
+	pthread_create(&thread, NULL, read_on, &reader);
+	for (round = 0; round < 4000 && got == -EBUSY; round++)
+		/* Not always the same: whoever asks again and again gets another port. */
+		got = plug_as(65538 + round, 0, fds[0]);
+	result("all connections to a port in use are refused", -EBUSY, got);
+	ends = __atomic_load_n(&reader.ends, __ATOMIC_RELAXED);
+	for (round = 0; round < 500 && __atomic_load_n(&reader.ends, __ATOMIC_RELAXED) == ends; round++)
+		usleep(10000);
+	result("a read during a refused attach returns", 1, round < 500);
+	result("the node can still be linked", 0, plug(1, fds[0]));
+	__atomic_store_n(&reader.stop, 1, __ATOMIC_RELAXED);
+	ioctl(node, USBIP_UX_IOCINTR);
+	pthread_join(thread, NULL);
+	close(fds[0]);
+	close(fds[1]);
+	close(node);
+	close(busy);
+
+	/* f1, f4, f5: the end comes from any side while both directions copy. */
+	for (round = 0; round < 90; round++) {
+		do
+			node = carrying(2 + round % 4, 0, NULL);
+		while (node < 0 && stuck++ < 2000 && !usleep(10000));
+		if (node < 0)
+			break;
+		pthread_create(&thread, NULL, read_to_the_end, &node);
+		pthread_create(&writer, NULL, write_to_the_end, &node);
+		delay.tv_nsec = round * 100000;
+		nanosleep(&delay, NULL);
+		switch (round % 3) {
+		case 0:
+			ioctl(node, USBIP_UX_IOCINTR);
+			break;
+		case 1:
+			unplug(2 + round % 4);
+			break;
+		default:
+			/* What is written makes no sense. */
+			break;
+		}
+		pthread_join(thread, &read_end);
+		pthread_join(writer, &write_end);
+		wrong += (long)read_end != -EINTR || (long)write_end != -EINTR;
+		close(node);
+	}
+	result("f5: rounds of an end while both directions copy", 90, round);
+	result("f5: every read and write ends with EINTR", 0, wrong);
+}
+
 /* As many devices as there are ports for them; killed at once. */
 static void many(void)
 {
@@ -344,7 +491,8 @@ static void many(void)
 
 	for (port = 0; count < 64 && port < 240; port++)
 		if (port % 30 < 15) {
-			carried(port, O_NONBLOCK, NULL);
+			if (carried(port, O_NONBLOCK, NULL) < 0)
+				break;
 			count++;
 		}
 	result("64 devices at once", 64, count);
@@ -388,6 +536,8 @@ int main(int argc, char **argv)
 		carry();
 	else if (!strcmp(argv[1], "ends"))
 		ends();
+	else if (!strcmp(argv[1], "races"))
+		races();
 	else if (!strcmp(argv[1], "many"))
 		many();
 	else if (!strcmp(argv[1], "once"))

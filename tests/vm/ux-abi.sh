@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # once: yes
-# vm: --timeout 900
+# vm: --smp 2 --timeout 900
 # modules: rust
 #
 # What the node promises to programs, asked by a C program that knows only the header; and that whatever it does,
@@ -13,7 +13,7 @@ wait_for 10 test -c /dev/usbip-ux || die "no /dev/usbip-ux"
 mode /dev/usbip-ux /dev/usbip-ux 600
 check "the class is usbip" test -e /sys/class/usbip/usbip-ux
 
-for part in calls carry ends; do
+for part in calls carry ends races; do
 	within 240 uxabi $part $VHCI/attach || not_ok "uxabi $part ends with $?"
 	check "$part: the ports become free" wait_for 60 ports_free
 	check "$part: no thread is left" wait_for 10 threads_gone
