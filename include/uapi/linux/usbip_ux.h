@@ -16,17 +16,17 @@
 
 #include <linux/ioctl.h>
 
-#define USBIP_UX_MINORS		1
+#define USBIP_UX_MINOR		0
 #define USBIP_UX_CLASS_NAME	"usbip"
 #define USBIP_UX_DEV_NAME	"usbip-ux"
 
-/* Characters of a name, with the NUL at its end. */
-#define USBIP_UX_KADDR_LEN	17
+/* Characters of a name; a NUL follows. */
+#define USBIP_UX_KADDR_LEN	16
 
 /* What the node and its socket are called in logs. These are numbers, not addresses. */
 struct usbip_ux_kaddr {
-	char ux[USBIP_UX_KADDR_LEN];	/* of this node, unique until the module is unloaded */
-	char sock[USBIP_UX_KADDR_LEN];	/* the inode of the socket, as fstat(2) shows it; 0: none */
+	char ux[USBIP_UX_KADDR_LEN + 1];	/* of this node, unique until the module is unloaded */
+	char sock[USBIP_UX_KADDR_LEN + 1];	/* the inode of the socket, as fstat(2) shows it; 0: none */
 };
 
 #define USBIP_UX_MAGIC_IOC	'm'
