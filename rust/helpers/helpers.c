@@ -144,11 +144,6 @@ void *usbip_helper_sg_virt(struct scatterlist *sg)
 	return sg_virt(sg);
 }
 
-struct page *usbip_helper_sg_page(struct scatterlist *sg)
-{
-	return sg_page(sg);
-}
-
 unsigned long usbip_helper_array_index_nospec(unsigned long index, unsigned long size)
 {
 	return array_index_nospec(index, size);
@@ -165,16 +160,6 @@ void usbip_helper_pagefault_enable(void)
 }
 
 /* Tasks */
-
-void usbip_helper_get_task_struct(struct task_struct *task)
-{
-	get_task_struct(task);
-}
-
-void usbip_helper_put_task_struct(struct task_struct *task)
-{
-	put_task_struct(task);
-}
 
 bool usbip_helper_signal_pending(void)
 {
@@ -194,19 +179,9 @@ void usbip_helper_device_lock(struct device *dev)
 	device_lock(dev);
 }
 
-int usbip_helper_device_trylock(struct device *dev)
-{
-	return device_trylock(dev);
-}
-
 void usbip_helper_device_unlock(struct device *dev)
 {
 	device_unlock(dev);
-}
-
-const char *usbip_helper_dev_name(const struct device *dev)
-{
-	return dev_name(dev);
 }
 
 void *usbip_helper_dev_get_drvdata(const struct device *dev)
@@ -225,17 +200,7 @@ void usbip_helper_sysfs_attr_init(struct attribute *attr)
 	sysfs_attr_init(attr);
 }
 
-struct platform_device *usbip_helper_to_platform_device(struct device *dev)
-{
-	return to_platform_device(dev);
-}
-
 /* Sockets */
-
-void usbip_helper_sockfd_put(struct socket *sock)
-{
-	sockfd_put(sock);
-}
 
 bool usbip_helper_sk_is_tcp(const struct sock *sk)
 {
@@ -278,21 +243,6 @@ unsigned long usbip_helper_socket_inode_number(struct socket *sock)
 
 /* USB devices */
 
-struct usb_device *usbip_helper_to_usb_device(struct device *dev)
-{
-	return to_usb_device(dev);
-}
-
-struct usb_device *usbip_helper_interface_to_usbdev(struct usb_interface *intf)
-{
-	return interface_to_usbdev(intf);
-}
-
-void usbip_helper_usb_lock_device(struct usb_device *udev)
-{
-	usb_lock_device(udev);
-}
-
 int usbip_helper_usb_trylock_device(struct usb_device *udev)
 {
 	return usb_trylock_device(udev);
@@ -303,51 +253,11 @@ void usbip_helper_usb_unlock_device(struct usb_device *udev)
 	usb_unlock_device(udev);
 }
 
-struct usb_host_endpoint *usbip_helper_usb_pipe_endpoint(struct usb_device *udev, unsigned int pipe)
-{
-	return usb_pipe_endpoint(udev, pipe);
-}
-
-u16 usbip_helper_usb_maxpacket(struct usb_device *udev, int pipe)
-{
-	return usb_maxpacket(udev, pipe);
-}
-
-int usbip_helper_usb_endpoint_type(const struct usb_endpoint_descriptor *epd)
-{
-	return usb_endpoint_type(epd);
-}
-
-int usbip_helper_usb_endpoint_maxp(const struct usb_endpoint_descriptor *epd)
-{
-	return usb_endpoint_maxp(epd);
-}
-
-int usbip_helper_usb_endpoint_maxp_mult(const struct usb_endpoint_descriptor *epd)
-{
-	return usb_endpoint_maxp_mult(epd);
-}
-
 /* USB host controllers */
-
-struct usb_hcd *usbip_helper_hcd_from_bus(struct usb_bus *bus)
-{
-	return bus_to_hcd(bus);
-}
-
-struct usb_bus *usbip_helper_hcd_as_bus(struct usb_hcd *hcd)
-{
-	return hcd_to_bus(hcd);
-}
 
 void usbip_helper_hcd_set_has_tt(struct usb_hcd *hcd, bool has_tt)
 {
 	hcd->has_tt = has_tt;
-}
-
-size_t usbip_helper_hcd_sizeof(void)
-{
-	return sizeof(struct usb_hcd);
 }
 
 void usbip_helper_hcd_set_accessible(struct usb_hcd *hcd, bool accessible)

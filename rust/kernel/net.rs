@@ -275,17 +275,6 @@ impl Socket {
         }
     }
 
-    /// Lets TCP send small packets at once. May sleep.
-    ///
-    /// Nothing happens if it is not TCP.
-    #[doc(alias = "TCP_NODELAY")]
-    pub fn set_nodelay(&self) {
-        if let Some(sk) = self.tcp() {
-            // SAFETY: `tcp` gives a valid TCP socket.
-            unsafe { helpers::tcp_sock_set_nodelay(sk.as_ptr()) };
-        }
-    }
-
     /// The protocol's half of the socket, which lives as long as `self`.
     #[inline]
     fn sock(&self) -> Option<NonNull<bindings::sock>> {
