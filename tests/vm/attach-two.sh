@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# again: no
 # vm: --smp 2
 # modules: rust
 #

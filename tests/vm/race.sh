@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# again: no
 # once: yes
 # modules: rust
 # vm: --smp 2 --timeout 400
