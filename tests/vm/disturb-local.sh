@@ -19,7 +19,8 @@ id=$(busid $ID)
 begin() {
 	[ -e "$USB/$id/usbip_status" ] || bind "$id" >/dev/null
 	wait_for 20 host_is "$id" 1
-	attach "$id" $ID && stream_start $ID
+	attach "$id" $ID || { not_ok "the device attaches"; return 1; }
+	stream_start $ID
 }
 
 begin && {

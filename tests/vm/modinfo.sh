@@ -15,10 +15,6 @@ parameters() {
 for module in usbip-core usbip-host vhci-hcd usbip-vudc; do
 	ours=$folder/updates/$module.ko
 	stock=$(find "$folder/kernel/" -name "$module.ko")
-	if [ ! -e "$ours" ] && [ $module = usbip-vudc ]; then
-		skip $module "not built"
-		continue
-	fi
 	same "$module is ours" "$ours" "$(modinfo -n $module)"
 	for field in name description vermagic intree; do
 		want=$(modinfo -F $field "$stock")
@@ -52,8 +48,15 @@ for module in usbip-core usbip-host vhci-hcd usbip-vudc; do
 			;;
 	esac
 done
-rmmod usbip-vudc 2>/dev/null
-for module in usbip-host vhci-hcd usbip-core; do
+# There is no stock usbip-ux to compare with.
+ours=$folder/updates/usbip-ux.ko
+same "usbip-ux is ours" "$ours" "$(modinfo -n usbip-ux)"
+same "vermagic of usbip-ux" "$(modinfo -F vermagic $folder/updates/usbip-core.ko)" "$(modinfo -F vermagic "$ours")"
+same "usbip-ux is GPL" GPL "$(modinfo -F license "$ours" | cut -c1-3)"
+same "usbip-ux has no alias" "" "$(modinfo -F alias "$ours")"
+check "usbip-ux says what it is" test -n "$(modinfo -F description "$ours")"
+check "usbip-ux loads" modprobe usbip-ux
+for module in usbip-ux usbip-vudc usbip-host vhci-hcd usbip-core; do
 	check "$module unloads" within 30 rmmod $module
 done
 check "usbip_debug_flag is taken at load" modprobe usbip-core usbip_debug_flag=21

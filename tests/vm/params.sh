@@ -23,6 +23,11 @@ for value in 0 33 288 -8 8x; do
 done
 refused usbip-host max_transfer_mib 0 "1 to 2048"
 refused usbip-host max_transfer_mib 2049 "1 to 2048"
+for value in 0 257 -1 x; do
+	refused usbip-vudc num "$value" "1 to 256"
+done
+refused usbip-vudc max_transfer_mib 0 "1 to 2048"
+refused usbip-vudc max_transfer_mib 2049 "1 to 2048"
 modprobe -r usbip-core
 refused usbip-core link_timeout 3601 "0 to 3600"
 refused usbip-core stall_timeout 3601 "0 to 3600"
@@ -79,6 +84,13 @@ same "  the first is ready" 004 "$(port_state 0)"
 same "  the last is not" 005 "$(port_state 959)"
 errno EAGAIN unix-stream $VHCI/attach "959 {} 65538 5"
 check "  unloads" within 60 rmmod vhci-hcd
+
+for num in 1 32; do
+	check "$num controllers for gadgets load" modprobe usbip-vudc num=$num max_transfer_mib=2048
+	same "  and are there" $num "$(find /sys/class/udc -name 'usbip-vudc.*' | wc -l)"
+	same "  num in sysfs" $num "$(cat /sys/module/usbip_vudc/parameters/num)"
+	check "  unloads" within 60 rmmod usbip-vudc
+done
 
 check "usbip-core unloads" within 30 rmmod usbip-core
 modprobe usbip-core link_timeout=0 stall_timeout=3600

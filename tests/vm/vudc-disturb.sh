@@ -18,7 +18,8 @@ vudc_disk /tmp/image
 
 begin() {
 	wait_for 20 vudc_is 0 1
-	vudc_attach 0 $ID && stream_start $ID
+	vudc_attach 0 $ID || { not_ok "the device attaches"; return 1; }
+	stream_start $ID
 }
 
 # again NAME: import it once more and read all of it
