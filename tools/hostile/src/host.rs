@@ -65,13 +65,13 @@ impl Devices {
     }
 
     pub(crate) fn keyboard(&self) -> Result<&str> {
-        let missing = Skip("no device with an interrupt endpoint");
-        self.keyboard.as_deref().ok_or_else(|| missing.into())
+        self.keyboard
+            .as_deref()
+            .ok_or_else(|| Skip("keyboard").into())
     }
 
     pub(crate) fn audio(&self) -> Result<&str> {
-        let missing = Skip("no device with an isochronous endpoint");
-        self.audio.as_deref().ok_or_else(|| missing.into())
+        self.audio.as_deref().ok_or_else(|| Skip("audio").into())
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
@@ -142,7 +142,14 @@ const TESTS: &[Test<Devices>] = tests![
 pub(crate) fn run(settings: &Settings, words: &[&str]) -> Result<Outcome> {
     let mut devices = Devices::of(settings)?;
     settle(&mut devices)?;
-    Ok(suite::run("host", TESTS, words, &mut devices, settle))
+    Ok(suite::run(
+        "host",
+        TESTS,
+        words,
+        settings,
+        &mut devices,
+        settle,
+    ))
 }
 
 /// All devices become available again, and serve a client that does nothing wrong.

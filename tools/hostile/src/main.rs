@@ -41,6 +41,9 @@ random   sends sequences of PDUs that are wrong in ways that matter:
            seed=N          of this family (by the clock)
            first=N         beginning with this one (0)
            seconds=N       or until so much time is over
+without= says what may be lacking: keyboard, audio, usbipd, usbip-host, failslab
+(allocations that fail), with commas in between. Tests that need it are skipped
+then; whatever else is lacking is a failure.
 A TEST is a part of a name; without any, all are run.";
 
 /// What is said on the command line as NAME=VALUE.
@@ -50,6 +53,11 @@ impl Settings {
     /// The value of a name.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// The values of a name, between which there are commas.
+    pub(crate) fn list(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.text(name).into_iter().flat_map(|text| text.split(','))
     }
 
     /// The value of a name, as a number.

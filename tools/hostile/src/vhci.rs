@@ -79,9 +79,9 @@ const TESTS: &[Test<()>] = tests![
 ];
 
 /// Runs the tests.
-pub(crate) fn run(_: &Settings, words: &[&str]) -> Result<Outcome> {
+pub(crate) fn run(settings: &Settings, words: &[&str]) -> Result<Outcome> {
     settle(&mut ())?;
-    Ok(suite::run("vhci", TESTS, words, &mut (), settle))
+    Ok(suite::run("vhci", TESTS, words, settings, &mut (), settle))
 }
 
 /// All ports become free, and a device that does nothing wrong can be used.

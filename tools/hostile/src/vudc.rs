@@ -160,8 +160,15 @@ impl Gadgets {
 pub(crate) fn run(settings: &Settings, words: &[&str]) -> Result<Outcome> {
     let mut gadgets = Gadgets::of(settings)?;
     host::settle(&mut gadgets.devices)?;
-    let common = suite::run("vudc", COMMON, words, &mut gadgets.devices, host::settle);
-    let own = suite::run("vudc", OWN, words, &mut gadgets, |gadgets| {
+    let common = suite::run(
+        "vudc",
+        COMMON,
+        words,
+        settings,
+        &mut gadgets.devices,
+        host::settle,
+    );
+    let own = suite::run("vudc", OWN, words, settings, &mut gadgets, |gadgets| {
         if !gadgets.is_bound() {
             gadgets.bind()?;
         }

@@ -298,7 +298,7 @@ pub(super) fn suspended_and_resumed(_: &mut ()) -> Result {
 
 pub(super) fn is_not_exported_again(_: &mut ()) -> Result {
     if !std::path::Path::new("/sys/bus/usb/drivers/usbip-host").exists() {
-        return Err(crate::suite::Skip("usbip-host is not loaded").into());
+        return Err(crate::suite::Skip("usbip-host").into());
     }
     let mut attached = Attached::everything()?;
     let busid = attached.busid.clone();
