@@ -243,8 +243,9 @@ pub(crate) fn unlinked(client: &mut Client, seqnum: Seqnum) -> Result<Status> {
     }
 }
 
-/// Sends a transfer and gives it up at once. It ends with one answer or none, and the unlink is answered once.
-pub(crate) fn given_up(client: &mut Client, transfer: &Transfer<'_>) -> Result {
+/// Sends a transfer and gives it up at once. Either it is answered, and then there is nothing to unlink any more; or
+/// the unlink is answered in its place. Says which with the status of the latter.
+pub(crate) fn given_up(client: &mut Client, transfer: &Transfer<'_>) -> Result<Option<Status>> {
     let seqnum = client.submit(transfer)?;
     let unlink = client.unlink(seqnum)?;
     let first = client.receive()?.ok_or("the connection was closed")?;
@@ -256,12 +257,16 @@ pub(crate) fn given_up(client: &mut Client, transfer: &Transfer<'_>) -> Result {
                 "unlink of what is done",
                 Status::OK,
                 unlinked(client, unlink)?,
-            )
+            )?;
+            Ok(None)
         }
         Received::Unlink(reply) => {
             same("number of the answer", unlink, reply.seqnum)?;
             client.forget(seqnum);
-            Ok(())
+            // It may have stalled while it was given up, and then that is what is said.
+            let ended = matches!(reply.status, Status::CONNRESET | Status::PIPE);
+            ensure(&format!("given up with {:?}", reply.status), ended)?;
+            Ok(Some(reply.status))
         }
     }
 }
