@@ -233,6 +233,17 @@ gadget_zero() {
 	wait_for 20 has_local 0525:a4a0
 }
 
+# gadget_echo [UDC] [NAME]: a device that sends back what it is sent
+gadget_echo() {
+	local folder name=${2:-echo}
+	modprobe usb_f_ss_lb
+	folder=$(gadget "$name" 0x0525 0xa4a4)
+	mkdir "$folder/functions/Loopback.$name" "$folder/configs/echo.1"
+	ln -s "$folder/functions/Loopback.$name" "$folder/configs/echo.1/"
+	echo "${1:-dummy_udc.0}" >"$folder/UDC"
+	wait_for 20 has_local 0525:a4a4
+}
+
 # gadget_disk FILE [UDC] [NAME]: a mass storage device backed by FILE
 gadget_disk() {
 	local folder name=${3:-disk}

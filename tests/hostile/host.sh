@@ -10,24 +10,32 @@ wait_for 30 has_local 0627:0001 || die "no keyboard"
 wait_for 30 has_local 46f4:0001 || die "no stick"
 wait_for 30 has_local 46f4:0002 || die "no audio device"
 truncate -s 16M /tmp/image
-load_dummy super
+load_dummy super 2
 gadget_disk /tmp/image || die "no gadget"
+gadget_echo dummy_udc.1 || die "no device that sends back"
 
-stick=$(busid 46f4:0001) keyboard=$(busid 0627:0001) audio=$(busid 46f4:0002) disk=$(busid 0525:a4a5)
+stick=$(busid 46f4:0001) keyboard=$(busid 0627:0001) audio=$(busid 46f4:0002) disk=$(busid 0525:a4a5) echo=$(busid 0525:a4a4)
 start_usbipd || die "usbipd does not start"
-for id in "$stick" "$keyboard" "$audio" "$disk"; do
+for id in "$stick" "$keyboard" "$audio" "$disk" "$echo"; do
 	bind "$id" >/dev/null || not_ok "bind $id"
 done
-others="keyboard=$keyboard audio=$audio"
+others="keyboard=$keyboard audio=$audio echo=$echo"
 
-# A controller with DMA and one without, which is where the processor finds all that the device is given.
+# A controller with DMA, and dummy_hcd, which copies. Both take scatter-gather lists.
 # shellcheck disable=SC2086
 usbip-hostile host without=failslab disk="$stick" $others || failures=1
-usbip-hostile host without=keyboard,audio,failslab disk="$disk" || failures=1
+usbip-hostile host without=keyboard,audio,failslab disk="$disk" echo="$echo" || failures=1
 
 # shellcheck disable=SC2086
 leak_rounds "hostile clients" 2 usbip-hostile host disk="$stick" $others \
 	s2_ s3_ s11_ s12_ s15_ s16_ s9_negative unlink_ truncated number_used
+
+# Controllers that take no scatter-gather list: a large transfer is in one piece, or there is no memory for it.
+insmod /tests/modules/usbip-no-scatter.ko || die "no controller to change"
+# shellcheck disable=SC2086
+usbip-hostile host disk="$stick" $others s7_ s8_ s14_ s15_ || failures=1
+usbip-hostile host disk="$disk" echo="$echo" s7_ s8_ s14_ s15_ || failures=1
+rmmod usbip_no_scatter
 
 # What is unplugged while it is exported is not given to another driver when the module goes (s20).
 gadget_unplug disk

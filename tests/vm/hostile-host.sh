@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0
 # modules: rust
 # once: yes
-# vm: --smp 2 --timeout 400 --qemu "-device qemu-xhci,id=xhci -audiodev none,id=none -device usb-audio,audiodev=none,bus=xhci.0,port=1"
+# vm: --smp 2 --timeout 400 --qemu "-device qemu-xhci,id=xhci -audiodev none,id=none -device usb-audio,audiodev=none,bus=xhci.0,port=1 -blockdev null-co,node-name=stick,size=67108864,read-zeroes=on -device usb-storage,drive=stick,bus=xhci.0,port=2"
 #
 # A client that says whatever it likes, against usbip-host: the quick ones of tests/hostile/host.sh.
 
 . /tests/lib.sh
 modprobe -a xhci_pci usbip-host
 wait_for 30 has_local 46f4:0002 || die "no audio device"
+wait_for 30 has_local 46f4:0001 || die "no stick"
 truncate -s 16M /tmp/image
-load_dummy super
+load_dummy super 2
 gadget_disk /tmp/image || die "no gadget"
-disk=$(busid 0525:a4a5) audio=$(busid 46f4:0002)
-for id in "$disk" "$audio"; do
+gadget_echo dummy_udc.1 || die "no device that sends back"
+stick=$(busid 46f4:0001) audio=$(busid 46f4:0002) disk=$(busid 0525:a4a5) echo=$(busid 0525:a4a4)
+for id in "$stick" "$audio" "$disk" "$echo"; do
 	bind "$id" >/dev/null || not_ok "bind $id"
 done
-usbip-hostile host disk="$disk" audio="$audio" s1_ s2_ s3_ s8_ s10_ s11_ s12_ iso_packets truncated_header || failures=1
+
+# A controller with DMA, and then one that takes no scatter-gather list.
+usbip-hostile host disk="$stick" audio="$audio" s1_ s2_ s3_ s8_ s10_ s11_ s12_ iso_packets truncated_header || failures=1
+insmod /tests/modules/usbip-no-scatter.ko || die "no controller to change"
+usbip-hostile host disk="$disk" echo="$echo" s7_ s8_ s14_ s15_ || failures=1
 check "no thread is left" wait_for 20 threads_gone
 check "usbip-host unloads" within 60 rmmod usbip-host
 finish

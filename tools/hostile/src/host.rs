@@ -48,6 +48,7 @@ pub(crate) struct Devices {
     disk: String,
     keyboard: Option<String>,
     audio: Option<String>,
+    echoes: Vec<String>,
 }
 
 impl Devices {
@@ -57,6 +58,7 @@ impl Devices {
             disk: name("disk").ok_or("disk= is missing")?,
             keyboard: name("keyboard"),
             audio: name("audio"),
+            echoes: settings.list("echo").map(str::to_owned).collect(),
         })
     }
 
@@ -72,6 +74,11 @@ impl Devices {
 
     pub(crate) fn audio(&self) -> Result<&str> {
         self.audio.as_deref().ok_or_else(|| Skip("audio").into())
+    }
+
+    pub(crate) fn echo(&self) -> Result<&str> {
+        let first = self.echoes.first().map(String::as_str);
+        first.ok_or_else(|| Skip("echo").into())
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
@@ -106,6 +113,7 @@ const TESTS: &[Test<Devices>] = tests![
     wire::s12_iso_packet_counts,
     session::s13_set_configuration_while_unbinding,
     wire::s14_zero_packet_of_a_large_write,
+    wire::s14_large_read_of_little,
     session::s15_unlink_of_a_large_transfer,
     session::s16_connection_that_cannot_be_written_ends,
     session::s17_failing_requests_do_not_flood_the_log,

@@ -32,6 +32,7 @@ host     is a client of devices that are bound to usbip-host:
            disk=BUSID      mass storage, with bulk endpoints
            keyboard=BUSID  with an interrupt endpoint that never answers
            audio=BUSID     with an isochronous endpoint to the device
+           echo=BUSID      that sends back what it is sent
 vhci     is a server of devices that it makes up
 vudc     is a client of devices made in software, with the same names, such as
          usbip-vudc.0; audio= is a source and sink, and
@@ -41,8 +42,8 @@ random   sends sequences of PDUs that are wrong in ways that matter:
            seed=N          of this family (by the clock)
            first=N         beginning with this one (0)
            seconds=N       or until so much time is over
-without= says what may be lacking: keyboard, audio, usbipd, usbip-host, failslab
-(allocations that fail), with commas in between. Tests that need it are skipped
+without= says what may be lacking: keyboard, audio, echo, usbipd, usbip-host,
+failslab (allocations that fail), with commas in between. Tests that need it are skipped
 then; whatever else is lacking is a failure.
 A TEST is a part of a name; without any, all are run.";
 

@@ -88,7 +88,7 @@ const COMMON: &[Test<Devices>] = tests![
     wire::s10_control_direction_is_that_of_the_setup_packet,
     wire::s10_control_length_is_that_of_the_setup_packet,
     wire::s11_endpoints_that_do_not_exist,
-    wire::s14_zero_packet_of_a_large_write,
+    wire::s14_large_read_of_little,
     session::s15_unlink_of_a_large_transfer,
     session::s16_connection_that_cannot_be_written_ends,
     session::s17_failing_requests_do_not_flood_the_log,

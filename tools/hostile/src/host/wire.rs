@@ -12,6 +12,7 @@ use usbip_peer::{
     spaced,
     sysfs,
     Client,
+    Received,
     Transfer, //
 };
 use usbip_proto::{
@@ -291,44 +292,65 @@ pub(crate) fn s12_iso_packet_counts(devices: &mut Devices) -> Result {
     Ok(())
 }
 
+/// A short packet ends a large write, and nothing within it does: what comes back ends where the write does.
 pub(crate) fn s14_zero_packet_of_a_large_write(devices: &mut Devices) -> Result {
-    let busid = devices.disk();
-    let mut client = connect(busid)?;
-    inquire(&mut client, TransferFlags::ZERO_PACKET)?;
-    inquire(
-        &mut client,
-        TransferFlags::ZERO_PACKET.with(TransferFlags::DMA_MAP_SG),
-    )?;
-    // A READ(10) of 128 KiB with a short packet in the middle of nowhere: all arrive once.
+    let mut client = connect(devices.echo()?)?;
     let (into, out) = bulk_endpoints(&mut client)?;
-    let sectors: u16 = 256;
-    let [high, low] = sectors.to_be_bytes();
-    let [l0, l1, l2, l3] = (u32::from(sectors) * 512).to_le_bytes();
-    let read = [
-        b'U', b'S', b'B', b'C', 9, 9, 9, 9, l0, l1, l2, l3, 0x80, 0, 10, 0x28, 0, 0, 0, 0, 0, 0,
-        high, low, 0, 0, 0, 0, 0, 0, 0,
-    ];
-    for flags in [TransferFlags::NONE, TransferFlags::DMA_MAP_SG] {
-        let mut length = 0;
-        // The first command after a reset may fail with a unit attention: without data, or with a stall.
-        for _ in 0..3 {
-            transfer(&mut client, &Transfer::bulk_out(out, &read))?;
-            let request = Transfer::bulk_in(into, 131_072).with_flags(flags);
-            let data = transfer(&mut client, &request)?;
-            length = data.reply.actual_length;
-            let mut status = data.data;
-            if data.reply.status == Status::PIPE {
-                super::clear_halt(&mut client, into | 0x80)?;
-            }
-            if length != 13 {
-                status = transfer(&mut client, &Transfer::bulk_in(into, 13))?.data;
-            }
-            same("command status", Some(b"USBS".as_slice()), status.get(..4))?;
-            if status.get(12) == Some(&0) {
-                break;
+    let data: Vec<u8> = (0..32_768_u32).flat_map(u32::to_le_bytes).collect();
+    let whole = (Status::OK, 131_072);
+    for hint in [TransferFlags::NONE, TransferFlags::DMA_MAP_SG] {
+        for _ in 0..5 {
+            let write = Transfer::bulk_out(out, &data);
+            let write = client.submit(&write.with_flags(hint.with(TransferFlags::ZERO_PACKET)))?;
+            // In one piece, so that it ends at the first short packet. The device takes the last one only when there
+            // is room for it again.
+            let read = client.submit(&Transfer::bulk_in(into, 262_144))?;
+            for _ in 0..2 {
+                match client.receive()?.ok_or("the connection was closed")? {
+                    Received::Submit { reply, .. } if reply.seqnum == write => {
+                        same("write", whole, (reply.status, reply.actual_length))?;
+                    }
+                    Received::Submit {
+                        reply, data: got, ..
+                    } => {
+                        same("number of the answer", read, reply.seqnum)?;
+                        same("read", whole, (reply.status, reply.actual_length))?;
+                        ensure("what is read is what was written", got == data)?;
+                    }
+                    Received::Unlink(reply) => return Err(format!("unasked: {reply:?}").into()),
+                }
             }
         }
-        same("length", 131_072, length)?;
+    }
+    Ok(())
+}
+
+/// A read ends where the device ends it: nothing of it takes what the device says next.
+pub(crate) fn s14_large_read_of_little(devices: &mut Devices) -> Result {
+    let busid = devices.disk();
+    let mut client = connect(busid)?;
+    let (into, out) = bulk_endpoints(&mut client)?;
+    for hint in [TransferFlags::NONE, TransferFlags::DMA_MAP_SG] {
+        for length in [65_536, 131_072, 1 << 20] {
+            let command = transfer(&mut client, &Transfer::bulk_out(out, &INQUIRY))?;
+            same("command", Status::OK, command.reply.status)?;
+            let read = Transfer::bulk_in(into, length).with_flags(hint);
+            let data = transfer(&mut client, &read)?;
+            same(
+                "data",
+                (Status::OK, 36),
+                (data.reply.status, data.reply.actual_length),
+            )?;
+            let status = transfer(&mut client, &read)?;
+            same(
+                "status",
+                (Status::OK, 13),
+                (status.reply.status, status.reply.actual_length),
+            )?;
+            // The number of the command, nothing left over, and no error.
+            let wanted = [b'U', b'S', b'B', b'S', 1, 2, 3, 4, 0, 0, 0, 0, 0];
+            same("what it says", &wanted[..], &status.data[..])?;
+        }
     }
     well_served(&mut client, busid)
 }
