@@ -41,6 +41,7 @@ const TESTS: &[Test<()>] = tests![
     answers::c3_iso_offsets_and_lengths_are_the_drivers,
     answers::c3_iso_lengths_that_do_not_add_up,
     answers::c3_iso_gaps_are_restored,
+    answers::iso_legal_packet_counts,
     answers::c4_packet_count_is_the_drivers,
     answers::c4_start_frame_and_error_count,
     requests::c5_answer_to_what_is_not_sent,

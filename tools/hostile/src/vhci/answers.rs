@@ -221,6 +221,30 @@ pub(super) fn c3_iso_gaps_are_restored(_: &mut ()) -> Result {
     Ok(())
 }
 
+pub(super) fn iso_legal_packet_counts(_: &mut ()) -> Result {
+    let mut attached = Attached::everything()?;
+    let mut driver = attached.driver()?;
+    // usbfs takes no more.
+    for count in [1, 2, 127, 128_usize] {
+        let length = 1024 * count;
+        let packets = " 1024".repeat(count);
+        driver.submit(1, &format!("iso 0x83 0x02 {length}{packets}"))?;
+        let submit = attached.submission()?;
+        same("packets", i32::try_from(count)?, submit.packets)?;
+        attached.good(&submit)?;
+        let done = driver.done(1)?;
+        same("status", (Status::OK, 0), (done.status, done.error_count))?;
+        same("packets that came back", count, done.packets.len())?;
+        for packet in done.packets {
+            same("packet", (Status::OK, 1024), (packet.0, packet.1))?;
+        }
+        // 0 to 255, over and over.
+        same("data", u64::try_from(length / 256)? * 255 * 128, done.sum)?;
+    }
+    drop(driver);
+    well_used(&mut attached)
+}
+
 pub(super) fn c4_packet_count_is_the_drivers(_: &mut ()) -> Result {
     for count in [5, 3, 1024, 1025, 0x7fff_ffff, 0, -1, i32::MIN] {
         let what = format!("{count} packets for 4");
