@@ -376,16 +376,16 @@ pub(crate) fn e3_ending_without_memory(devices: &mut Devices) -> Result {
         thread::sleep(Duration::from_millis(300));
         drop(failing);
         // A reset that found no memory loses the device to the hub, which takes its time, and finds it again without
-        // its driver. Until then binding it may fail.
+        // its driver: until then it is in error, and binding it may fail.
         let mut steady = 0;
         wait_for("the device is back, and stays", || {
             match sysfs::host_status(busid) {
                 Ok(1) => steady += 1,
-                Ok(3) | Err(_) => {
+                Ok(_) => steady = 0,
+                Err(_) => {
                     steady = 0;
                     drop(bind_now(busid));
                 }
-                Ok(_) => steady = 0,
             }
             steady > 100
         })?;
