@@ -10,21 +10,30 @@ wait_for 30 has_local 0627:0001 || die "no keyboard"
 wait_for 30 has_local 46f4:0001 || die "no stick"
 wait_for 30 has_local 46f4:0002 || die "no audio device"
 truncate -s 16M /tmp/image
-load_dummy super 2
+load_dummy super 5
 gadget_disk /tmp/image || die "no gadget"
-gadget_echo dummy_udc.1 || die "no device that sends back"
+for number in 1 2 3 4; do
+	gadget_echo dummy_udc.$number echo$number || die "no device that sends back"
+done
+echoes() {
+	devices_on local 0525:a4a4 | sed 's:.*/::'
+}
+all_echoes() {
+	[ "$(echoes | wc -l)" = 4 ]
+}
+wait_for 30 all_echoes || die "not all devices that send back"
 
-stick=$(busid 46f4:0001) keyboard=$(busid 0627:0001) audio=$(busid 46f4:0002) disk=$(busid 0525:a4a5) echo=$(busid 0525:a4a4)
+stick=$(busid 46f4:0001) keyboard=$(busid 0627:0001) audio=$(busid 46f4:0002) disk=$(busid 0525:a4a5) echoes=$(echoes | paste -sd ,)
 start_usbipd || die "usbipd does not start"
-for id in "$stick" "$keyboard" "$audio" "$disk" "$echo"; do
+for id in "$stick" "$keyboard" "$audio" "$disk" ${echoes//,/ }; do
 	bind "$id" >/dev/null || not_ok "bind $id"
 done
-others="keyboard=$keyboard audio=$audio echo=$echo"
+others="keyboard=$keyboard audio=$audio echo=$echoes"
 
 # A controller with DMA, and dummy_hcd, which copies. Both take scatter-gather lists.
 # shellcheck disable=SC2086
 usbip-hostile host without=failslab disk="$stick" $others || failures=1
-usbip-hostile host without=keyboard,audio,failslab disk="$disk" echo="$echo" || failures=1
+usbip-hostile host without=keyboard,audio,failslab disk="$disk" echo="$echoes" || failures=1
 
 # shellcheck disable=SC2086
 leak_rounds "hostile clients" 2 usbip-hostile host disk="$stick" $others \
@@ -34,7 +43,7 @@ leak_rounds "hostile clients" 2 usbip-hostile host disk="$stick" $others \
 insmod /tests/modules/usbip-no-scatter.ko || die "no controller to change"
 # shellcheck disable=SC2086
 usbip-hostile host disk="$stick" $others s7_ s8_ s14_ s15_ || failures=1
-usbip-hostile host disk="$disk" echo="$echo" s7_ s8_ s14_ s15_ || failures=1
+usbip-hostile host disk="$disk" echo="$echoes" s7_ s8_ s14_ s15_ || failures=1
 rmmod usbip_no_scatter
 
 # What is unplugged while it is exported is not given to another driver when the module goes (s20).

@@ -81,6 +81,10 @@ impl Devices {
         first.ok_or_else(|| Skip("echo").into())
     }
 
+    pub(crate) fn echoes(&self) -> &[String] {
+        &self.echoes
+    }
+
     pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
         [
             Some(&self.disk),

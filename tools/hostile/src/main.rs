@@ -32,7 +32,7 @@ host     is a client of devices that are bound to usbip-host:
            disk=BUSID      mass storage, with bulk endpoints
            keyboard=BUSID  with an interrupt endpoint that never answers
            audio=BUSID     with an isochronous endpoint to the device
-           echo=BUSID      that sends back what it is sent
+           echo=BUSID,..   that send back what they are sent, each on a bus of its own
 vhci     is a server of devices that it makes up
 vudc     is a client of devices made in software, with the same names, such as
          usbip-vudc.0; audio= is a source and sink, and

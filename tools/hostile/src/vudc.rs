@@ -95,7 +95,6 @@ const COMMON: &[Test<Devices>] = tests![
     session::s21_link_has_keepalive,
     session::s22_silent_clients_of_usbipd,
     session::e4_ends_from_everywhere,
-    session::e5_one_end_does_not_wait_for_another,
     wire::truncated_header,
     wire::pdu_in_single_bytes,
     wire::any_number_of_packets_for_other_kinds,

@@ -44,6 +44,16 @@ impl Attached {
 
     /// Attaches a device; what `prepare` does to the kernel's socket is done before.
     pub(crate) fn new(model: Model, prepare: &[fn(&Socket) -> io::Result<()>]) -> Result<Self> {
+        let port = sysfs::free_port(model.speed)?;
+        Self::plugged(port, model, prepare)
+    }
+
+    /// Attaches a device to a port of one's choice.
+    pub(crate) fn on(port: u32, model: Model) -> Result<Self> {
+        Self::plugged(port, model, &[])
+    }
+
+    fn plugged(port: u32, model: Model, prepare: &[fn(&Socket) -> io::Result<()>]) -> Result<Self> {
         let (near, far) = Socket::pair()?;
         near.set_timeout(Some(patience()))?;
         for prepare in prepare {
@@ -51,7 +61,6 @@ impl Attached {
         }
         let mut device = Device::new(model);
         let speed = device.model().speed;
-        let port = sysfs::free_port(speed)?;
         sysfs::attach(port, &far, device.devid(), speed)?;
         drop(far);
         let mut server = Server::new(near);
