@@ -11,6 +11,7 @@ use std::{
         File,
         OpenOptions, //
     },
+    hint,
     io::{
         ErrorKind,
         Read, //
@@ -146,6 +147,92 @@ pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) -> Result {
         thread::sleep(Duration::from_millis(5));
     }
     Ok(())
+}
+
+/// Finds by how much one of two things has to begin earlier for both to end at the same time, on a machine that is
+/// busy now and then: rounds that are played with it end in either way.
+pub(crate) struct Race {
+    lead: i64,
+    step: i64,
+    last: Option<bool>,
+    won: u32,
+    lost: u32,
+}
+
+impl Race {
+    /// Microseconds by which what is sought is changed at least.
+    const FINEST: i64 = 10;
+    /// The most by which it is changed, so that one round that took long does not lose many others.
+    const COARSEST: i64 = 5_000;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            lead: 0,
+            step: Self::FINEST,
+            last: None,
+            won: 0,
+            lost: 0,
+        }
+    }
+
+    /// Begins the two things in their order; `one` first unless its lead is less than nothing.
+    pub(crate) fn run<C>(
+        &self,
+        context: &mut C,
+        one: fn(&mut C) -> Result,
+        other: fn(&mut C) -> Result,
+    ) -> Result {
+        let (first, second) = if self.lead < 0 {
+            (other, one)
+        } else {
+            (one, other)
+        };
+        first(context)?;
+        Self::pause(self.lead.unsigned_abs());
+        second(context)
+    }
+
+    /// Begins the first of them earlier, unless its lead is nothing or less.
+    pub(crate) fn head_start(&self, begin: impl FnOnce() -> Result) -> Result {
+        if self.lead > 0 {
+            begin()?;
+            Self::pause(self.lead.unsigned_abs());
+        }
+        Ok(())
+    }
+
+    /// Sleeping takes longer than that.
+    fn pause(micros: u64) {
+        let end = Instant::now() + Duration::from_micros(micros);
+        while Instant::now() < end {
+            hint::spin_loop();
+        }
+    }
+
+    /// Takes note of whether the first of them won.
+    pub(crate) fn ended(&mut self, won: bool) {
+        let step = match self.last.replace(won) {
+            Some(last) if last == won => self.step * 2,
+            _ => Self::FINEST,
+        };
+        self.step = step.min(Self::COARSEST);
+        if won {
+            self.won += 1;
+            self.lead -= self.step;
+        } else {
+            self.lost += 1;
+            self.lead += self.step;
+        }
+    }
+
+    /// Both must have won at least once.
+    pub(crate) fn was_one(&self) -> Result {
+        let Self { won, lost, .. } = self;
+        ensure(
+            &format!("always the same outcome: {won} won, {lost} lost"),
+            *won > 0 && *lost > 0,
+        )
+    }
 }
 
 /// The kernel's messages from a moment on.

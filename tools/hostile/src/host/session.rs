@@ -5,13 +5,19 @@
 use std::{
     collections::HashSet,
     fs,
-    io::Read,
+    io::{
+        Read,
+        Write, //
+    },
     net::{
         Ipv4Addr,
         Shutdown,
         TcpStream, //
     },
-    os::fd::AsRawFd,
+    os::{
+        fd::AsRawFd,
+        unix::process::ExitStatusExt, //
+    },
     process::{
         Command,
         Stdio, //
@@ -60,8 +66,26 @@ use crate::suite::{
     wait_for,
     FailingAllocations,
     Messages,
+    Race,
     Result,
 };
+
+/// The number of write(2), as /proc has it.
+#[cfg(target_arch = "x86_64")]
+const WRITE: &str = "1";
+#[cfg(not(target_arch = "x86_64"))]
+const WRITE: &str = "64";
+
+const SIGKILL: i32 = 9;
+
+/// How transfers ended that were all given up.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ends {
+    /// So many were answered.
+    pub(crate) answered: usize,
+    /// So many unlinks were answered in the place of a transfer.
+    pub(crate) given_up: usize,
+}
 
 /// Reads answers until every unlink has its own. Each submission has one answer or none, each
 /// unlink exactly one.
@@ -69,8 +93,8 @@ pub(crate) fn settle_all(
     client: &mut Client,
     mut submits: HashSet<Seqnum>,
     mut unlinks: HashSet<Seqnum>,
-) -> Result<usize> {
-    let mut answered = 0;
+) -> Result<Ends> {
+    let mut ends = Ends::default();
     while !unlinks.is_empty() {
         let received = client.receive().map_err(|error| {
             format!("unlinks {unlinks:?} and transfers {submits:?} have no answer: {error}")
@@ -79,34 +103,53 @@ pub(crate) fn settle_all(
             Received::Submit { reply, .. } => {
                 let known = submits.remove(&reply.seqnum);
                 ensure(&format!("an answer twice: {reply:?}"), known)?;
-                answered += 1;
+                ends.answered += 1;
             }
             Received::Unlink(reply) => {
                 let known = unlinks.remove(&reply.seqnum);
                 ensure(&format!("an answer twice: {reply:?}"), known)?;
+                ends.given_up += usize::from(reply.status == Status::CONNRESET);
             }
         }
     }
-    Ok(answered)
+    Ok(ends)
+}
+
+/// Control requests end one after the other: it is sought when to give them up, so that some have ended and others not.
+fn control_requests_are_given_up(client: &mut Client) -> Result {
+    const REQUESTS: usize = 32;
+    let mut total = Ends::default();
+    let mut race = Race::new();
+    for _ in 0..100 {
+        let mut submits = Vec::new();
+        for _ in 0..REQUESTS {
+            submits.push(client.submit(&innocent())?);
+        }
+        let mut unlinks = HashSet::new();
+        race.head_start(|| Ok(client.link().flush()?))?;
+        for seqnum in &submits {
+            unlinks.insert(client.unlink(*seqnum)?);
+        }
+        let ends = settle_all(client, submits.iter().copied().collect(), unlinks)?;
+        for seqnum in submits {
+            client.forget(seqnum);
+        }
+        race.ended(ends.answered > REQUESTS / 2);
+        total.answered += ends.answered;
+        total.given_up += ends.given_up;
+    }
+    ensure(
+        &format!("always the same outcome: {total:?}"),
+        total.answered > 0 && total.given_up > 0,
+    )
 }
 
 pub(crate) fn s5_unlink_races_with_completion(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let mut client = connect(busid)?;
     // QEMU's xHCI forgets the next control transfer once a whole queue of them was cancelled.
-    let rounds = if super::is_on_xhci(busid)? { 0 } else { 100 };
-    for _ in 0..rounds {
-        let (mut submits, mut unlinks) = (HashSet::new(), HashSet::new());
-        for _ in 0..32 {
-            // Control requests end about when they are unlinked.
-            let seqnum = client.submit(&innocent())?;
-            submits.insert(seqnum);
-            unlinks.insert(client.unlink(seqnum)?);
-        }
-        settle_all(&mut client, submits.clone(), unlinks)?;
-        for seqnum in submits {
-            client.forget(seqnum);
-        }
+    if !super::is_on_xhci(busid)? {
+        control_requests_are_given_up(&mut client)?;
     }
     well_served(&mut client, busid)?;
     let Ok(busid) = devices.keyboard() else {
@@ -122,8 +165,12 @@ pub(crate) fn s5_unlink_races_with_completion(devices: &mut Devices) -> Result {
         for seqnum in submits.iter().copied().chain(submits.iter().copied()) {
             unlinks.insert(client.unlink(seqnum)?);
         }
-        let answered = settle_all(&mut client, submits, unlinks)?;
-        same("a keyboard that nobody touches says", 0, answered)?;
+        let ends = settle_all(&mut client, submits, unlinks)?;
+        let all = Ends {
+            answered: 0,
+            given_up: 32,
+        };
+        same("what a keyboard that nobody touches says", all, ends)?;
     }
     well_served(&mut client, busid)
 }
@@ -291,7 +338,7 @@ pub(crate) fn s22_silent_clients_of_usbipd(devices: &mut Devices) -> Result {
         let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, TCP_PORT))?;
         // Some stop in the middle of what they say.
         if number % 2 == 0 {
-            io_write(&mut socket, &[0x01, 0x11, 0x80])?;
+            socket.write_all(&[0x01, 0x11, 0x80])?;
         }
         silent.push(socket);
     }
@@ -306,15 +353,12 @@ pub(crate) fn s22_silent_clients_of_usbipd(devices: &mut Devices) -> Result {
     )
 }
 
-fn io_write(socket: &mut TcpStream, bytes: &[u8]) -> Result {
-    std::io::Write::write_all(socket, bytes)?;
-    Ok(())
-}
-
 /// Whoever unbinds is killed while it waits.
 pub(crate) fn e1_signal_while_unbinding(devices: &mut Devices) -> Result {
+    const ROUNDS: u64 = 30;
     let busid = devices.disk();
-    for round in 0..20_u64 {
+    let mut landed = 0;
+    for round in 0..ROUNDS {
         let mut client = connect(busid)?;
         for _ in 0..32 {
             client.submit(&innocent())?;
@@ -323,13 +367,17 @@ pub(crate) fn e1_signal_while_unbinding(devices: &mut Devices) -> Result {
         let mut writer = Command::new("sh")
             .arg("-c")
             .arg(format!(
-                "echo {busid} >/sys/bus/usb/drivers/usbip-host/unbind"
+                "read line; echo {busid} >/sys/bus/usb/drivers/usbip-host/unbind"
             ))
+            .stdin(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
-        thread::sleep(Duration::from_millis(round));
+        writer.stdin.take().ok_or("no pipe")?.write_all(b"go\n")?;
+        let seen = waits_in_write(writer.id(), &mut || Ok(writer.try_wait()?.is_some()))?;
+        thread::sleep(Duration::from_micros(round % 10 * 100));
         writer.kill()?;
-        writer.wait()?;
+        let killed = writer.wait()?.signal() == Some(SIGKILL);
+        landed += u32::from(seen && killed);
         drop(client);
         // It was unbound, or not yet.
         if sysfs::device(busid).join("usbip_status").exists() {
@@ -343,7 +391,27 @@ pub(crate) fn e1_signal_while_unbinding(devices: &mut Devices) -> Result {
         }
         bind(busid)?;
     }
-    Ok(())
+    // It may be over before it is seen, but not always.
+    ensure(
+        &format!("{landed} were killed while they waited"),
+        landed > 0,
+    )
+}
+
+/// Waits until a process sleeps in write(2), and says whether it did so before it ended.
+fn waits_in_write(process: u32, ended: &mut dyn FnMut() -> Result<bool>) -> Result<bool> {
+    let end = Instant::now() + patience();
+    while Instant::now() < end {
+        // "running", or the number of the call and what it was called with.
+        let call = fs::read_to_string(format!("/proc/{process}/syscall")).unwrap_or_default();
+        if call.split(' ').next() == Some(WRITE) {
+            return Ok(true);
+        }
+        if ended()? {
+            return Ok(false);
+        }
+    }
+    Err("it neither ends nor waits".into())
 }
 
 pub(crate) fn e2_unbind_right_after_the_end(devices: &mut Devices) -> Result {
@@ -515,8 +583,12 @@ pub(crate) fn unlink_twice(devices: &mut Devices) -> Result {
     for _ in 0..50 {
         let seqnum = client.submit(&Transfer::interrupt_in(1, 8, 10))?;
         let unlinks = HashSet::from([client.unlink(seqnum)?, client.unlink(seqnum)?]);
-        let answered = settle_all(&mut client, HashSet::from([seqnum]), unlinks)?;
-        same("answers of the transfer", 0, answered)?;
+        let ends = settle_all(&mut client, HashSet::from([seqnum]), unlinks)?;
+        let once = Ends {
+            answered: 0,
+            given_up: 1,
+        };
+        same("how the transfer ended", once, ends)?;
         client.forget(seqnum);
     }
     well_served(&mut client, busid)

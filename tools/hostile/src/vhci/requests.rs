@@ -12,10 +12,12 @@ use std::{
 
 use usbip_peer::{
     sysfs,
-    Incoming, //
+    Incoming,
+    Transfer, //
 };
 use usbip_proto::{
     sysfs_text::PortState,
+    CmdSubmit,
     Request,
     RetSubmit,
     RetUnlink,
@@ -27,7 +29,8 @@ use super::{
     attached::fine,
     free,
     well_used,
-    Attached, //
+    Attached,
+    Driver, //
 };
 use crate::suite::{
     ensure,
@@ -35,6 +38,7 @@ use crate::suite::{
     same,
     FailingAllocations,
     Messages,
+    Race,
     Result,
 };
 
@@ -116,32 +120,38 @@ pub(super) fn begun(attached: &mut Attached) -> Result<Seqnum> {
 }
 
 pub(super) fn c6_unlink_races_with_completion(_: &mut ()) -> Result {
-    let mut attached = Attached::everything()?;
-    let mut driver = attached.driver()?;
-    for round in 0..200_u32 {
-        driver.submit(1, "bulk 0x81 0 512")?;
-        let submit = loop {
-            match attached.request()? {
+    struct Peers(Attached, Driver, CmdSubmit);
+    let attached = Attached::everything()?;
+    let driver = attached.driver()?;
+    let nothing = Transfer::bulk_in(1, 0).command;
+    let mut peers = Peers(attached, driver, nothing);
+    let mut race = Race::new();
+    for _ in 0..300 {
+        peers.1.submit(1, "bulk 0x81 0 512")?;
+        peers.2 = loop {
+            match peers.0.request()? {
                 Incoming::Submit(submit) => break submit,
                 // Of the round before, whose transfer has ended anyhow.
                 Incoming::Unlink(unlink) => {
-                    attached.server.reply_unlink(&unlink, Status::OK)?;
-                    attached.flush()?;
+                    peers.0.server.reply_unlink(&unlink, Status::OK)?;
+                    peers.0.flush()?;
                 }
             }
         };
-        // Both at about the same time, in either order.
-        if round % 2 == 0 {
-            attached.good(&submit)?;
-            driver.discard(1)?;
-        } else {
-            driver.discard(1)?;
-            thread::sleep(Duration::from_micros(u64::from(round) * 20));
-            attached.good(&submit)?;
+        race.run(
+            &mut peers,
+            |Peers(_, driver, _)| driver.discard(1),
+            |Peers(attached, _, submit)| attached.good(submit),
+        )?;
+        let done = peers.1.done(1)?;
+        let given_up = done.status == Status::NOENT;
+        if !given_up {
+            let whole = (done.status, done.actual_length);
+            same("what was not given up", (Status::OK, 512), whole)?;
         }
-        driver.done(1)?;
+        race.ended(given_up);
     }
-    Ok(())
+    race.was_one()
 }
 
 pub(super) fn c7_unlink_of_what_is_not_sent(_: &mut ()) -> Result {
