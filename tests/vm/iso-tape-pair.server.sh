@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # once: yes
-# kernels: by-hand
 # matrix: rust/c c/rust
 # vm: --timeout 500
 # vm: --qemu "-device qemu-xhci,id=xhci -audiodev wav,id=tape,path=@SCRATCH@/tape.wav,out.mixing-engine=off -device usb-audio,id=card,bus=xhci.0,port=1,audiodev=tape,buffer=1048576"
 #
 # A sound card shared over a network, one side of it with the C modules. This is the side with the card, and with
 # the tape.
-#
-# Not seen to pass yet as it stands: `make test` leaves it out until the line `kernels:` above goes.
 
 . /tests/lib.sh
 . /tests/iso.sh
