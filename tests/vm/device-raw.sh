@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # once: yes
-# vm: --smp 2 --timeout 600 --add @TOP@/LICENSES:/root/LICENSES
-# vm: --qemu "-device qemu-xhci,id=xhci -device usb-mtp,bus=xhci.0,rootdir=@TOP@/LICENSES,desc=shelf -device usb-ccid,bus=xhci.0"
+# vm: --smp 2 --timeout 600 --add @TOP@/drivers/ux:/root/shelf
+# vm: --qemu "-device qemu-xhci,id=xhci -device usb-mtp,bus=xhci.0,rootdir=@TOP@/drivers/ux,desc=shelf -device usb-ccid,bus=xhci.0"
 #
 # Devices whose drivers live in user space: a media player, whose files are read, and a card reader, which is asked
 # for the state of its slot.
@@ -40,17 +40,12 @@ number() {
 	echo $((16#${1:6:2}${1:4:2}${1:2:2}${1:0:2}))
 }
 
-# fetch NODE HANDLE: the bytes of an object
-fetch() {
-	usbio "$1" claim:0 "out:0x02:$(mtp 0x1009 "$2")" in:0x81:262144 in:0x81:512 >/tmp/lines || return 1
-	answered </tmp/lines || return 1
-	head -n 1 /tmp/lines | cut -c 25- | xxd -r -p
-}
-
+# use_mtp SYSPATH: every file of the player comes over as it is
 use_mtp() {
-	local node list handle found=0 wanted
+	local node list at got= wanted
+	local -a steps=() lines
 	node=$(usbfs_node "$1")
-	wanted=$(find /root/LICENSES -type f -exec sha256sum {} + | cut -d' ' -f1 | sort)
+	wanted=$(for file in /root/shelf/*; do sha256sum <"$file"; done | sort)
 	transaction=0
 	usbio "$node" claim:0 "out:0x02:$(mtp 0x1002 1)" in:0x81:512 | answered || return 1
 	transaction=1
@@ -58,13 +53,19 @@ use_mtp() {
 	answered </tmp/lines || return 1
 	list=$(head -n 1 /tmp/lines | cut -c 33-)
 	while [ -n "$list" ]; do
-		handle=$(number "${list:0:8}")
-		list=${list:8}
 		transaction=$((transaction + 1))
-		fetch "$node" "$handle" >/tmp/object 2>/dev/null || continue
-		grep -q "$(sha256sum </tmp/object | cut -d' ' -f1)" <<<"$wanted" && found=$((found + 1))
+		steps+=("out:0x02:$(mtp 0x1009 "$(number "${list:0:8}")")" in:0x81:262144 in:0x81:512)
+		list=${list:8}
 	done
-	[ "$found" -ge 1 ] || { echo "# no file of the player came over"; return 1; }
+	usbio "$node" claim:0 "${steps[@]}" >/tmp/lines || return 1
+	# An object, and what the player says to that, in turns.
+	mapfile -t lines </tmp/lines
+	for ((at = 0; at < ${#lines[@]}; at += 2)); do
+		answered <<<"${lines[at + 1]}" || { echo "# no object: ${lines[at + 1]:0:80}"; return 1; }
+		got+=$(cut -c 25- <<<"${lines[at]}" | xxd -r -p | sha256sum)$'\n'
+	done
+	[ "$(sort <<<"${got%$'\n'}")" = "$wanted" ] || { echo "# of $(wc -l <<<"$wanted") files $((${#lines[@]} / 2)) came over, and not as they are"; return 1; }
+	transaction=$((transaction + 1))
 	usbio "$node" claim:0 "out:0x02:$(mtp 0x1003)" in:0x81:512 | answered
 }
 
