@@ -320,7 +320,10 @@ detach_all() {
 }
 
 # Leaks: what a round of use must give back. Slab counts of a live kernel are noisy, so a round is run many
-# times and only growth of about one object per round counts.
+# times and only growth of about one object per round counts. Large buffers are pages, which no slab has: for these
+# there is the memory that is free, which is noisier still.
+
+LEAK_KIB=192 # a round's loss of memory that counts: three buffers of 64 KiB
 
 slab_counts() {
 	local cache
@@ -336,16 +339,23 @@ slab_counts() {
 	awk 'NR > 2 && $1 != "vmap_area" && $1 !~ /^(bio-|kmemleak_)/ { print $1, $2 }' /proc/slabinfo | sort
 }
 
+# memory_free: KiB, with those pages that each processor keeps at hand; after slab_counts, which gives back what can be
+memory_free() {
+	awk '$1 == "nr_free_pages" || $1 == "count:" { pages += $2 } END { print pages * 4 }' /proc/zoneinfo
+}
+
 # leak_rounds NAME ROUNDS COMMAND..: run the command three times so often, after one for warming up, and judge:
 # what leaks grows with every round of all three parts, what the kernel keeps for itself does not
 leak_rounds() {
-	local name=$1 rounds=$2 bad round part
+	local name=$1 rounds=$2 bad round part shrank=0
+	local -a free=()
 	shift 2
 	# The kernel watches how memory is used, and needs more of it for that the more is going on.
 	echo N 2>/dev/null >/sys/module/damon_stat/parameters/enabled
 	"$@" >/tmp/round || { round_failed "$name" "first round" "$@"; return; }
 	sleep 1
 	slab_counts >/tmp/slab.0
+	free[0]=$(memory_free)
 	awk '/^TCP:/ { print $3 }' /proc/net/sockstat >/tmp/sock.0
 	for part in 1 2 3; do
 		for ((round = 0; round < rounds; round++)); do
@@ -353,6 +363,8 @@ leak_rounds() {
 		done
 		sleep 1
 		slab_counts >/tmp/slab.$part
+		free[part]=$(memory_free)
+		[ $((free[part - 1] - free[part])) -lt $((LEAK_KIB * rounds)) ] || shrank=$((shrank + 1))
 	done
 	bad=$(awk -v rounds="$rounds" '
 		FILENAME != file { file = FILENAME; part++ }
@@ -361,6 +373,8 @@ leak_rounds() {
 		END { for (name in grew) if (grew[name] == 3) printf "%s +%d ", name, by[name] }
 	' /tmp/slab.0 /tmp/slab.1 /tmp/slab.2 /tmp/slab.3)
 	same "$name: no slab grows with every one of $((3 * rounds)) rounds" "" "$bad"
+	echo "# KiB of free memory before and after each third: ${free[*]}"
+	check "$name: free memory does not shrink with every one of $((3 * rounds)) rounds" [ $shrank -lt 3 ]
 	same "$name: no socket stays" "$(cat /tmp/sock.0)" "$(awk '/^TCP:/ { print $3 }' /proc/net/sockstat)"
 }
 
