@@ -300,6 +300,7 @@ class Machine:
     def _attempt(self, kernel, initrd, boot_seconds):
         """One boot. None if the first program never ran."""
         self.log = ""
+        self._searched = 0
         # What the host provokes itself at the end is no complaint.
         self._judged_until = None
         self._status = None
@@ -363,7 +364,10 @@ class Machine:
     def _on_console(self, data):
         self.log += data.decode(errors="replace").replace("\r", "")
         if self._hello and self.complaint is None and b"\n" in data:
-            self.complaint = report.first_complaint(self.log)
+            # A log may be long, and comes in small pieces.
+            end = self.log.rindex("\n") + 1
+            self.complaint = report.first_complaint(self.log[self._searched : end])
+            self._searched = end
             if self.complaint:
                 self._deadline = min(self._deadline, time.monotonic() + REPORT_SECONDS)
 
