@@ -32,15 +32,63 @@ tool_ends() {
 	wait $tool
 }
 
-for ((round = 0; round < ROUNDS; round++)); do
-	usbip attach -r 127.0.0.1 -b "$id" >/dev/null 2>&1 &
-	tool=$!
-	sleep 0.0$((round * 10 / ROUNDS))
-	kill -9 $tool
-	wait $tool
-	settle
-done 2>/dev/null
-same "kill -9 of attach" 0 $bad
+# pause MICROSECONDS: by the shell itself, as a program would take longer to start than what is waited for
+pause() {
+	local nothing seconds
+	printf -v seconds '%d.%06d' $(($1 / 1000000)) $(($1 % 1000000))
+	[ "$1" = 0 ] || read -rt "$seconds" -u "$NOTHING" nothing || :
+}
+
+# killed NAME PREPARE TOOL WANTED: measure how long the tool takes, then kill it in each round after another part of
+# that, up to twice as long: at some moments it must have been at work, and at others done. WANTED is how many ports
+# are in use when it has done what it does.
+SWEEP=9
+killed() {
+	local name=$1 prepare=$2 run=$3 wanted=$4 round length began comm early=0 before=0 after=0 ended=0
+	for round in 1 2 3; do
+		$prepare
+		began=${EPOCHREALTIME/[.,]/}
+		$run &
+		wait $! || bad=$((bad + 1))
+		length=$((${EPOCHREALTIME/[.,]/} - began))
+		settle
+	done
+	for ((round = 0; round < SWEEP; round++)); do
+		$prepare
+		$run &
+		tool=$!
+		pause $((2 * length * round / (SWEEP - 1)))
+		read -r comm </proc/$tool/comm
+		kill -9 $tool
+		wait $tool
+		if [ $? != 137 ]; then
+			ended=$((ended + 1))
+		elif [ "$comm" != usbip ]; then
+			early=$((early + 1))
+		elif [ "$(ports_used | wc -l)" = "$wanted" ]; then
+			after=$((after + 1))
+		else
+			before=$((before + 1))
+		fi
+		settle
+	done
+	echo "# $name, which takes $((length / 1000)) ms: $early times before it began, $before before and $after after it was done, $ended ended"
+	same "$name: nothing stays behind" 0 $bad
+	check "$name: in the middle" [ $((before + after)) -gt 0 ]
+	check "$name: too late" [ $ended -gt 0 ]
+}
+
+attach_tool() {
+	exec usbip attach -r 127.0.0.1 -b "$id" >/dev/null
+}
+attached() {
+	attach "$id" $ID >/dev/null || bad=$((bad + 1))
+	port=$(ports_used)
+}
+detach_tool() {
+	exec usbip detach -p "$port" >/dev/null
+}
+killed "kill -9 of attach" true attach_tool 1 2>/dev/null
 for ((round = 0; round < ROUNDS; round++)); do
 	usbip attach -r 127.0.0.1 -b "$id" >/dev/null 2>&1 &
 	tool=$!
@@ -77,17 +125,7 @@ for ((round = 0; round < ROUNDS / 2; round++)); do
 	settle
 done 2>/dev/null
 same "SIGSTOP and SIGCONT of usbipd" 0 $bad
-# The writer of a detach dies in the middle of it.
-for ((round = 0; round < ROUNDS; round++)); do
-	attach "$id" $ID >/dev/null 2>&1 || bad=$((bad + 1))
-	sh -c "echo $(ports_used) >$VHCI/detach" &
-	tool=$!
-	sleep 0.00$((round * 10 / ROUNDS))
-	kill -9 $tool
-	wait $tool
-	settle
-done 2>/dev/null
-same "kill -9 of detach" 0 $bad
+killed "kill -9 of detach" attached detach_tool 0 2>/dev/null
 
 # Half open: the peer has sent its end, or a part of a header, and says no more.
 for sent in '' '\x00' '\x00\x00\x00\x03\x00\x00'; do
