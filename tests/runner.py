@@ -12,6 +12,7 @@ its head say how:
     # matrix: rust/c ..    for a pair: modules of server/client (default rust/rust rust/c c/rust); without C on the
                            debug kernel
     # expect: 99           the status to end with (default 0)
+    # complaint: TEXT      a regular expression that what the kernel complains of must match, for jobs that expect one
     # arch: arm64          the architectures it is meant for (default x86_64)
     # record: yes          the outcome is told and does not count; for what others get wrong
     # again: no            what it looks for shows by chance: a failure counts, however busy this machine was
@@ -49,8 +50,8 @@ RESULT = re.compile(r"^(?:(?:server|client)\| )?(not )?ok\b ?(.*)$", re.MULTILIN
 CARGO_RESULT = re.compile(r"^test result: .*? (\d+) passed; (\d+) failed", re.MULTILINE)
 # What jobs are written for unless they say otherwise.
 NATIVE = "x86_64"
-COMPLAINT = re.compile(r"^==== (?:\S+ )?the kernel complains ====\n(?:\[[^\]]*\])* *(.*)$", re.MULTILINE)
-HEADER = re.compile(r"^# (vm|debug|kernels|once|modules|matrix|expect|arch|record|again): *(.*)$")
+COMPLAINT = re.compile(r"^==== (?:\S+ )?the kernel complains ====\n(?:\[[^\]]*\])* *((.*)(?:\n\[.*)*)", re.MULTILINE)
+HEADER = re.compile(r"^# (vm|debug|kernels|once|modules|matrix|expect|complaint|arch|record|again): *(.*)$")
 # How scripts/vm ends when the kernel complained, and when the job hung.
 KERNEL_COMPLAINED = 99
 HUNG = 124
@@ -72,6 +73,7 @@ class Case:
         self.slots = slots
         self.record = head.get("record") == "yes"
         self.again = head.get("again") != "no"
+        self.complaint = head.get("complaint")
 
     @property
     def timeout(self):
@@ -263,7 +265,13 @@ class Outcome:
 
     @property
     def passed(self):
-        return self.case.record or (self.status == self.case.expect and not self.failures)
+        return self.case.record or (self.status == self.case.expect and not self.failures and self.complaint_fits)
+
+    @property
+    def complaint_fits(self):
+        """The kernel complained of what the job is about, if the job says what that is."""
+        wanted = self.case.complaint
+        return not wanted or bool(self.complaint and re.search(wanted, self.complaint[1]))
 
     @property
     def came_to_its_end(self):
@@ -279,7 +287,7 @@ class Outcome:
         case = self.case
         if case.record:
             end = f"status {self.status}, {self.good} checks passed, {len(self.failures)} failed"
-            end += f"; {self.complaint[1]}" if self.complaint else ""
+            end += f"; {self.complaint[2]}" if self.complaint else ""
             tally.add(1, 0, f"ok {case.name} ({self.seconds:.0f} s, recorded: {end})")
             return
         if self.passed:

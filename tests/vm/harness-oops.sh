@@ -2,6 +2,7 @@
 # once: yes
 # modules: c
 # expect: 99
+# complaint: rebind_store.*\[usbip_host\]
 #
 # Proof that a kernel's complaint fails a job, whatever the job says: the C usbip-host oopses when it is told to
 # rebind a bus id that was never bound.
