@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fdwrite [-w SECONDS] KIND FILE TEXT [FILE TEXT]
+ * fdwrite [-p GO] [-w SECONDS] KIND FILE TEXT [FILE TEXT]
  *
  * Write TEXT to FILE with one write(2), as the tools do, with a file descriptor of a chosen kind open; "{}" in
  * TEXT becomes its number and "\n" a newline. Print "ok COUNT" or the name of the errno. With -w, a
  * child keeps the descriptor and its peer open for so long: the kernel holds the one, nobody else the other.
- * The second TEXT is about the peer: what is given both ends to, is connected.
+ * The second TEXT is about the peer: what is given both ends to, is connected. With -p, it is written when there is a
+ * file GO.
  */
 
 #define _GNU_SOURCE
@@ -174,21 +175,27 @@ static ssize_t write_to(const char *path, const char *text, int fd)
 int main(int argc, char **argv)
 {
 	int option, seconds = 0, fd;
+	const char *go = NULL;
 	ssize_t count;
 
-	while ((option = getopt(argc, argv, "+w:")) != -1) {
-		if (option != 'w')
+	while ((option = getopt(argc, argv, "+p:w:")) != -1) {
+		if (option == 'p')
+			go = optarg;
+		else if (option == 'w')
+			seconds = atoi(optarg);
+		else
 			return 2;
-		seconds = atoi(optarg);
 	}
 	argc -= optind;
 	argv += optind;
 	if (argc != 3 && argc != 5) {
-		fprintf(stderr, "usage: fdwrite [-w SECONDS] KIND FILE TEXT [FILE TEXT]\n");
+		fprintf(stderr, "usage: fdwrite [-p GO] [-w SECONDS] KIND FILE TEXT [FILE TEXT]\n");
 		return 2;
 	}
 	fd = descriptor(argv[0]);
 	count = write_to(argv[1], argv[2], fd);
+	while (count >= 0 && go && access(go, F_OK))
+		usleep(10000);
 	if (count >= 0 && argc == 5)
 		count = write_to(argv[3], argv[4], peer);
 	fflush(stdout);

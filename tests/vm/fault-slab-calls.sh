@@ -32,9 +32,19 @@ each() {
 		fi
 		[ -n "$FAULT_HIT" ] || break
 	done
-	same "$name: $((n - 1)) allocations, $refused of them refused it" 0 $failed
-	check "$name: fails at least once" test $n -gt "${EACH_LEAST:-1}"
+	EACH=$((n - 1))
+	same "$name: $EACH allocations, $refused of them refused it" 0 $failed
 	same "$name: without a failure it works" 0 $status
+}
+# some NAME AFTER COMMAND..: the same of a command that allocates
+some() {
+	each "$@"
+	check "$1: allocations failed" test $EACH != 0
+}
+# none NAME AFTER COMMAND..: the same of one that cannot fail for want of memory
+none() {
+	each "$@"
+	same "$1: needs no memory" 0 $EACH
 }
 write() {
 	printf '%s' "$1" >"$2"
@@ -68,7 +78,7 @@ attached() {
 	exec 5>&- 5<>/dev/tcp/127.0.0.1/9999
 	return $result
 }
-each attach attached attach_self
+some attach attached attach_self
 exec 5>&-
 
 detached() {
@@ -76,7 +86,7 @@ detached() {
 	attach_silent 0 3 >/dev/null
 }
 attach_silent 0 3 >/dev/null
-EACH_LEAST=0 each detach detached write 0 $VHCI/detach
+none detach detached write 0 $VHCI/detach
 detach_all >/dev/null
 
 # The exporting side: what usbip bind and usbip unbind write, one by one.
@@ -87,13 +97,13 @@ matched() {
 	write "$id" $HOST/rebind 2>/dev/null
 	! grep -q "$id" $HOST/match_busid
 }
-EACH_LEAST=0 each "match_busid add" matched write "add $id" $HOST/match_busid
+none "match_busid add" matched write "add $id" $HOST/match_busid
 added() {
 	write "add $id" $HOST/match_busid 2>/dev/null
 	grep -q "$id" $HOST/match_busid
 }
 added
-EACH_LEAST=0 each "match_busid del" added write "del $id" $HOST/match_busid
+none "match_busid del" added write "del $id" $HOST/match_busid
 write "$id" /sys/bus/usb/drivers/usb/unbind
 bound() {
 	if [ "$1" = 0 ]; then
@@ -103,14 +113,14 @@ bound() {
 	[ ! -e "$USB/$id/usbip_status" ] || return 1
 	[ ! -e "$USB/$id/driver" ]
 }
-each bind bound write "$id" $HOST/bind
+some bind bound write "$id" $HOST/bind
 unbound() {
 	[ ! -e "$USB/$id/usbip_status" ] || return 1
 	write "$id" $HOST/bind
 	[ -e "$USB/$id/usbip_status" ]
 }
 write "$id" $HOST/bind
-EACH_LEAST=0 each unbind unbound write "$id" $HOST/unbind
+none unbind unbound write "$id" $HOST/unbind
 
 # A connection is handed to the exporting side by its number.
 exec 5<>/dev/tcp/127.0.0.1/9999
@@ -124,7 +134,7 @@ given() {
 	wait_for 20 host_is "$id" 1 || result=1
 	return $result
 }
-each "usbip_sockfd" given write 5 "$USB/$id/usbip_sockfd"
+some usbip_sockfd given write 5 "$USB/$id/usbip_sockfd"
 exec 5>&-
 ended() {
 	wait_for 20 host_is "$id" 1 || return 1
@@ -133,10 +143,72 @@ ended() {
 }
 exec 5<>/dev/tcp/127.0.0.1/9999
 write 5 "$USB/$id/usbip_sockfd"
-EACH_LEAST=0 each "usbip_sockfd -1" ended write -1 "$USB/$id/usbip_sockfd"
+none "usbip_sockfd -1" ended write -1 "$USB/$id/usbip_sockfd"
 write -1 "$USB/$id/usbip_sockfd" 2>/dev/null
 exec 5>&-
 wait_for 20 host_is "$id" 1
+
+# A connection is taken down by workers of the kernel, who also reset the device, enumerate and disconnect.
+# in_workers NAME MOST AFTER COMMAND..: as `some`, but what fails are allocations of workers, up to the MOSTth
+in_workers() {
+	local name=$1 most=$2 after=$3 n before failed=0 hit=0 quiet=0 workers
+	shift 3
+	for ((n = 1; n <= most && quiet < 2; n++)); do
+		mapfile -t workers < <(tasks 'kworker/.*')
+		fault_count
+		before=$FAULT_COUNT
+		arm $n "${workers[@]}"
+		"$@"
+		faults_since "$before"
+		disarm "${workers[@]}"
+		# It may have been a worker that was not there yet.
+		[ -n "$FAULT_HIT" ] && { hit=$((hit + 1)); quiet=0; } || quiet=$((quiet + 1))
+		$after || { failed=$((failed + 1)); echo "# $name: allocation $n"; }
+	done
+	IN_WORKERS=$hit
+	same "$name: works again after each of $hit failures in workers" 0 $failed
+}
+to_silent() {
+	exec 5>&- 5<>/dev/tcp/127.0.0.1/9999
+	write 5 "$USB/$id/usbip_sockfd"
+}
+ended_at_all() {
+	host_is "$id" 1 || host_is "$id" 3 || ! [ -e "$USB/$id/usbip_status" ]
+}
+end_of_host() {
+	write -1 "$USB/$id/usbip_sockfd"
+	wait_for 20 ended_at_all
+}
+host_again() {
+	available "$id" && to_silent
+}
+to_silent
+in_workers "the exporting side's end" 400 host_again end_of_host
+check "the reset had failures: $IN_WORKERS" test $IN_WORKERS -gt 5
+write -1 "$USB/$id/usbip_sockfd"
+exec 5>&-
+available "$id"
+
+imported() {
+	available "$id" && connect "$id" && wait_for 20 has_remote $ID
+}
+gone() {
+	disconnect && wait_for 20 not has_remote $ID
+}
+not_imported() {
+	gone && available "$id"
+}
+imported
+in_workers "the importing side's end" 400 imported gone
+gone
+import() {
+	connect "$id"
+	wait_for 8 has_remote $ID
+}
+available "$id"
+in_workers enumerating 12 not_imported import
+same "enumerating: allocations failed" 12 $IN_WORKERS
+not_imported
 
 # Whatever it says, only the next reader counts.
 readable() {
@@ -146,7 +218,7 @@ read_self() {
 	mapfile -t lines <"$1"
 }
 for file in $VHCI/status $VHCI/nports $VHCI/usbip_debug "$USB/$id/usbip_status" $HOST/match_busid; do
-	EACH_LEAST=0 each "read $(basename $file)" readable read_self $file
+	none "read $(basename $file)" readable read_self $file
 done 2>/dev/null
 
 # rebind gives the device to its usual driver, whatever fails on the way.
@@ -155,7 +227,7 @@ rebound() {
 	wait_for 10 test -e "$USB/$id/usbip_status" || { usbip bind -b "$id" >/dev/null 2>&1; [ -e "$USB/$id/usbip_status" ]; }
 }
 write "$id" $HOST/unbind
-EACH_LEAST=0 each rebind rebound write "$id" $HOST/rebind
+some rebind rebound write "$id" $HOST/rebind
 
 check "all still works" attach "$id" $ID
 detach_all >/dev/null
@@ -187,32 +259,33 @@ loaded() {
 		*) ! grep -q "^$MODULE " /proc/modules ;;
 	esac
 }
-# load_self N FILE..: without another process, whose allocations would not count
-load_self() {
-	echo "$1" >/proc/$BASHPID/fail-nth
-	shift
-	exec insmod "$@"
-}
 folder=/lib/modules/$(uname -r)/updates
-for row in 'usbip-core' 'usbip-host' 'vhci-hcd controllers=2 ports=2'; do
-	read -r name options <<<"$row"
+# One controller has each kind of allocation; of a second one, whose failure undoes the first, some will do.
+for row in '1 usbip-core' '1 usbip-host' '1 vhci-hcd controllers=1 ports=1' '9 vhci-hcd controllers=2 ports=1'; do
+	read -r step name options <<<"$row"
 	MODULE=${name//-/_}
 	# shellcheck disable=SC2086
 	insmod $folder/$name.ko $options
 	fault_loading "$MODULE"
 	rmmod "$MODULE"
-	failed=0 refused=0 streak=0
-	# Some failures only cost a link or an event, so a success is not yet the end.
-	for ((n = 1; n < 1500 && streak < 20; n++)); do
+	failed=0 refused=0 hits=0
+	for ((n = 1; n < 3000; n += step)); do
 		# shellcheck disable=SC2086
-		(load_self $n $folder/$name.ko $options) 2>/dev/null
+		failing $n exec insmod $folder/$name.ko $options 2>/dev/null
 		status=$?
-		[ $status = 0 ] && streak=$((streak + 1)) || { streak=0; refused=$((refused + 1)); }
+		[ $status = 0 ] || refused=$((refused + 1))
 		loaded $status || { failed=$((failed + 1)); echo "# $name: allocation $n, status $status"; }
+		[ -n "$FAULT_HIT" ] || break
+		hits=$((hits + 1))
 	done
-	same "$name: loading fails $refused times and leaves nothing" 0 $failed
-	[ $name = usbip-core ] || check "$name: some failures are fatal" test $refused -gt 3
-	check "$name: loads" modprobe $name
+	same "$name $options: without a failure it loads" 0 $status
+	same "$name $options: with $hits failures, loading is refused $refused times and leaves nothing" 0 $failed
+	case $name in
+		usbip-core) same "$name: loading needs no memory" 0 $hits ;;
+		*) check "$name: some failures are fatal" test $refused -gt 10 ;;
+	esac
+	[ -n "$options" ] || check "$name: loads" modprobe $name
 done
+check "vhci-hcd: loads" modprobe vhci-hcd
 unload
 finish
