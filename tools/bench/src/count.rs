@@ -18,12 +18,12 @@ use crate::cases::Result;
 
 const TRACING: &str = "/sys/kernel/tracing";
 
-/// The threads of the modules. System calls end up in the same functions.
+/// The threads of the modules: they alone receive for them. System calls end up in the same function.
 const THREADS: &CStr = c"COMM ~ \"vhci_*\" || COMM ~ \"stub_*\"";
 
 /// What is counted: a name, the events whose counts are added up, and by whom.
 const COUNTED: [(&str, &[&str], Option<&CStr>); 4] = [
-    ("sendmsg", &["kprobes/bench_send"], Some(THREADS)),
+    ("sendmsg", &["kprobes/bench_send"], None),
     ("recvmsg", &["kprobes/bench_receive"], Some(THREADS)),
     ("wakeups", &["sched/sched_wakeup"], None),
     (
@@ -33,7 +33,8 @@ const COUNTED: [(&str, &[&str], Option<&CStr>); 4] = [
     ),
 ];
 
-/// The probes: `kernel_sendmsg`, which C calls, calls the first as well.
+/// The probes. Whoever submits a transfer may send it; system calls do not use the first function, and
+/// `kernel_sendmsg`, which C calls, does.
 const PROBES: [&str; 2] = [
     "p:kprobes/bench_send sock_sendmsg\n",
     "p:kprobes/bench_receive sock_recvmsg\n",
