@@ -30,6 +30,7 @@ impl ShouldStop {
     /// Once true it stays true, and every interruptible sleep of the thread ends at once: the body
     /// must return.
     #[doc(alias = "kthread_should_stop")]
+    #[inline]
     pub fn get(&self) -> bool {
         // SAFETY: By the type invariant this runs in a kernel thread.
         unsafe { bindings::kthread_should_stop() }

@@ -11,7 +11,6 @@ use core::{
 
 use kernel::{
     bindings,
-    error::to_result,
     fs::file::LocalFile,
     prelude::*,
     types::Opaque, //
@@ -156,8 +155,7 @@ impl Socket {
         };
         // SAFETY: By the invariant the socket is alive; `message` is complete.
         let got = unsafe { bindings::sock_recvmsg(self.socket.as_ptr(), &mut message, 0) };
-        to_result(got)?;
-        Ok(usize::try_from(got)?)
+        usize::try_from(got).map_err(|_| Error::from_errno(got))
     }
 
     /// Sends it without its first `skip` bytes, as far as the other side takes it within `timeout`, or
@@ -212,11 +210,11 @@ impl Socket {
         if sent == EAGAIN.to_errno() {
             return Ok(0);
         }
-        to_result(sent)?;
-        match usize::try_from(sent)? {
+        match usize::try_from(sent) {
             // Whoever asks again would ask for ever.
-            0 => Err(EIO),
-            sent => Ok(sent),
+            Ok(0) => Err(EIO),
+            Ok(sent) => Ok(sent),
+            Err(_) => Err(Error::from_errno(sent)),
         }
     }
 
@@ -336,6 +334,7 @@ impl Drop for SocketIdentity {
 }
 
 /// A message header that names nobody and controls nothing.
+#[inline]
 fn new_message() -> bindings::msghdr {
     // SAFETY: All of its fields are integers, pointers, and optional functions, for which zero is a
     // value.
