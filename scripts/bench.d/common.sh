@@ -38,23 +38,32 @@ remove() {
 # bench SUITE [BUSID]: run it and say whose modules did it
 bench() {
 	local line
-	/opt/usbip/sbin/usbip-bench ${COUNT:+--count} --only "$ONLY" "$@" >/tmp/out || die "$* with the modules of $whose"
+	/opt/usbip/sbin/usbip-bench ${COUNT:+--count} ${AMONG:+--among "$AMONG"} --only "$ONLY" "$@" >/tmp/out ||
+		die "$* with the modules of $whose"
 	while IFS= read -r line; do
 		printf '%s\t%s\t%s\n' "$whose" "$round" "$line"
-	done </tmp/out
+	done </tmp/out | tee -a /tmp/measured
 }
 
-# What an idle device takes is measured once, before other things were allocated and freed.
+# What a device takes is measured once, before other things were allocated and freed.
 memory_of() {
 	bench memory
 }
 
-# alternate COMMAND: with the modules of C and of Rust in turns, then once more to count events
+# alternate COMMAND: with the modules of C and of Rust in turns, then the cases again whose rounds do not agree, then
+# once more to count events
 alternate() {
-	local COUNT
+	local COUNT AMONG
 	for ((round = 1; round <= ROUNDS; round++)); do
 		both_of "$1"
 	done
+	AMONG=/tmp/unsettled
+	for (( ; round <= MOST_ROUNDS; round++)); do
+		python3 /root/rounds.py /tmp/measured >$AMONG || die "rounds.py fails"
+		[ -s $AMONG ] || break
+		both_of "$1"
+	done
+	AMONG=
 	[ "$EVENTS" = 0 ] || COUNT=1 both_of "$1"
 }
 

@@ -3,6 +3,7 @@
 //! What is measured.
 
 use std::{
+    collections::HashSet,
     error::Error,
     result,
     time::Instant, //
@@ -46,6 +47,8 @@ pub(crate) struct Options {
     pub(crate) count: bool,
     /// What the names of the cases must contain.
     pub(crate) only: String,
+    /// The names of the cases, if not all are wanted.
+    pub(crate) among: Option<HashSet<String>>,
     /// How many times as many transfers as usual are made.
     pub(crate) times: usize,
 }
@@ -55,6 +58,7 @@ impl Default for Options {
         Self {
             count: false,
             only: String::new(),
+            among: None,
             times: 1,
         }
     }
@@ -78,7 +82,8 @@ impl<'a> Meter<'a> {
 
     /// Whether a case is to be run.
     pub(crate) fn wants(&self, name: &str) -> bool {
-        name.contains(&self.options.only)
+        let is_among = |names: &HashSet<String>| names.contains(name);
+        name.contains(&self.options.only) && self.options.among.as_ref().is_none_or(is_among)
     }
 
     /// Lets `run` make `count` transfers, a few first that do not count, and prints what one took.
@@ -203,13 +208,13 @@ fn bulk(
 }
 
 /// An imported device, and who plays it.
-struct Played {
-    import: Import,
+pub(crate) struct Played {
+    pub(crate) import: Import,
     _exporter: Exporter,
 }
 
 impl Played {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let (ours, theirs) = link::connection()?;
         let exporter = Exporter::start(ours)?;
         Ok(Self {
@@ -351,6 +356,13 @@ pub(crate) fn many(options: &Options) -> Result<()> {
     const DEPTH: usize = 4;
 
     let meter = Meter::new(options)?;
+    let cases = [("in", BULK_IN), ("out", BULK_OUT)].map(|(direction, endpoint)| {
+        let name = format!("vhci {DEVICES} devices, bulk {direction} 4 KiB x {DEPTH}");
+        (name, Transfer::bulk(endpoint, 4 * KIB))
+    });
+    if !cases.iter().any(|(name, _)| meter.wants(name)) {
+        return Ok(());
+    }
     let played = (0..DEVICES)
         .map(|_| Played::new())
         .collect::<Result<Vec<_>>>()?;
@@ -358,13 +370,11 @@ pub(crate) fn many(options: &Options) -> Result<()> {
         .iter()
         .map(|played| usbfs::open(played.import.path()))
         .collect::<Result<Vec<_>>>()?;
-    for (direction, endpoint) in [("in", BULK_IN), ("out", BULK_OUT)] {
-        let transfer = Transfer::bulk(endpoint, 4 * KIB);
+    for (name, transfer) in cases {
         let mut all = devices
             .iter_mut()
             .map(|device| Repeated::new(device, transfer, DEPTH))
             .collect::<Result<Vec<_>>>()?;
-        let name = format!("vhci 16 devices, bulk {direction} 4 KiB x {DEPTH}");
         let each = transfers(transfer.length) / DEVICES;
         meter.measure(&name, each * DEVICES, |count| {
             Repeated::run_all(&mut all, count / DEVICES)

@@ -23,6 +23,7 @@ mod usbfs;
 
 use std::{
     env,
+    fs,
     process::ExitCode, //
 };
 
@@ -31,7 +32,7 @@ use cases::{
     Result, //
 };
 
-const USAGE: &str = "usage: usbip-bench [--count] [--only TEXT] [--times N] SUITE [BUSID]
+const USAGE: &str = "usage: usbip-bench [--count] [--only TEXT] [--among FILE] [--times N] SUITE [BUSID]
   vhci          an exporter in user space, imported by vhci-hcd
   host BUSID    a source-sink gadget, exported by usbip-host to a client in user space
   both BUSID    the same gadget, exported by usbip-host and imported by vhci-hcd
@@ -39,8 +40,9 @@ const USAGE: &str = "usage: usbip-bench [--count] [--only TEXT] [--times N] SUIT
   many          16 exporters in user space at once
   ux            an exporter in user space, imported by vhci-hcd over a connection that ux-pump carries
   vudc          a source-sink gadget on usbip-vudc.0, imported by vhci-hcd; waiting included
-  memory        what an idle imported device takes
---count counts calls, wake-ups and allocations instead of time; --only runs the cases that contain TEXT;\n--times makes so many times the usual number of transfers";
+  memory        what an imported device takes, idle and under load
+--count counts calls, wake-ups and allocations instead of time; --only runs the cases that contain TEXT;
+--among those whose names are lines of FILE; --times makes so many times the usual number of transfers";
 
 fn main() -> ExitCode {
     match run() {
@@ -61,6 +63,10 @@ fn run() -> Result<()> {
             "--count" => options.count = true,
             "--times" => options.times = arguments.next().ok_or(USAGE)?.parse()?,
             "--only" => options.only = arguments.next().ok_or(USAGE)?,
+            "--among" => {
+                let names = fs::read_to_string(arguments.next().ok_or(USAGE)?)?;
+                options.among = Some(names.lines().map(str::to_owned).collect());
+            }
             _ => words.push(argument),
         }
     }
