@@ -1,73 +1,160 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//! Memory that an idle imported device takes.
+//! Memory that an imported device takes: idle, while transfers run, and idle again after them.
+//!
+//! What user space takes for playing the other side is in it, and the same for all modules.
 
 use std::{
     fs,
-    net::TcpStream,
+    io,
+    sync::atomic::{
+        AtomicBool,
+        Ordering, //
+    },
     thread,
     time::Duration, //
 };
 
-use usbip_proto::DevId;
+use usbip_user::scheduling::run_first;
 
 use crate::{
-    cases::Result,
-    exporter::Exporter,
-    link::{
+    cases::{
+        Played,
+        Result,
+        KIB, //
+    },
+    descriptors::{
+        BULK_IN,
+        BULK_OUT, //
+    },
+    usbfs::{
         self,
-        Import,
-        Speed, //
+        Repeated,
+        Transfer, //
     }, //
 };
-const DEVICES: u64 = 16;
-/// After so long a device counts as idle.
-const SETTLE: Duration = Duration::from_secs(150);
 
-/// Attaches devices that nobody uses, and prints what each of them took from the machine.
-///
-/// What user space takes for playing them is in it, and the same for all modules.
+const DEVICES: u64 = 16;
+/// After so long a device counts as idle: what modules keep for the next transfer is freed within half
+/// a minute.
+const SETTLE: Duration = Duration::from_secs(60);
+
+/// What runs at each of the devices at the same time, in one direction and then in the other.
+const LENGTH: usize = 16 * KIB;
+const DEPTH: usize = 32;
+const COUNT: usize = 8 * DEPTH;
+/// Between two looks at what is taken meanwhile.
+const PAUSE: Duration = Duration::from_micros(200);
+
+/// Attaches devices and prints what each of them takes.
 pub(crate) fn run() -> Result<()> {
-    let mut played = Vec::new();
     // What is made once, with the first device, is not counted.
-    played.push(device()?);
-    let before = used()?;
-    for _ in 0..DEVICES {
-        played.push(device()?);
+    let first = [Played::new()?];
+    transfer(&first)?;
+    let meter = Meter::new()?;
+    let played = (0..DEVICES)
+        .map(|_| Played::new())
+        .collect::<Result<Vec<_>>>()?;
+    meter.idle("idle")?;
+    meter.peak(|| transfer(&played))?;
+    meter.idle("idle again")
+}
+
+fn transfer(played: &[Played]) -> Result<()> {
+    let mut devices = played
+        .iter()
+        .map(|played| usbfs::open(played.import.path()))
+        .collect::<Result<Vec<_>>>()?;
+    for endpoint in [BULK_IN, BULK_OUT] {
+        let transfer = Transfer::bulk(endpoint, LENGTH);
+        let mut all = devices
+            .iter_mut()
+            .map(|device| Repeated::new(device, transfer, DEPTH))
+            .collect::<Result<Vec<_>>>()?;
+        Repeated::run_all(&mut all, COUNT)?;
     }
-    let after = used()?;
-    println!(
-        "memory per idle device\tbytes\t{}",
-        after.saturating_sub(before) / DEVICES
-    );
     Ok(())
 }
 
-fn device() -> Result<(Import, Exporter, TcpStream)> {
-    let (ours, theirs) = link::connection()?;
-    let exporter = Exporter::start(ours)?;
-    let import = Import::attach(&theirs, Speed::High, DevId::new(1, 2))?;
-    Ok((import, exporter, theirs))
+/// Prints what each of some devices takes.
+struct Meter {
+    /// What was in use before there was any of them.
+    used: u64,
+    taken: u64,
 }
 
-/// Bytes of memory in use, without what the kernel would give back.
+impl Meter {
+    fn new() -> Result<Self> {
+        let used = used()?;
+        Ok(Self {
+            used,
+            taken: taken()?,
+        })
+    }
+
+    /// What they take while nothing happens.
+    fn idle(&self, name: &str) -> Result<()> {
+        Self::print(name, used()?.saturating_sub(self.used));
+        Ok(())
+    }
+
+    /// The most that they take while `run` runs.
+    fn peak(&self, run: impl FnOnce() -> Result<()>) -> Result<()> {
+        let is_over = AtomicBool::new(false);
+        let most = thread::scope(|scope| {
+            let looker = scope.spawn(|| {
+                run_first()?;
+                let mut most = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    most = taken()?.max(most);
+                    thread::sleep(PAUSE);
+                }
+                Ok::<_, io::Error>(most)
+            });
+            let ran = run();
+            is_over.store(true, Ordering::Relaxed);
+            let most = looker.join().map_err(|_| "who looks at it panicked")?;
+            ran?;
+            Ok::<_, Box<dyn std::error::Error>>(most?)
+        })?;
+        let name = format!("bulk {} KiB x {DEPTH}", LENGTH / KIB);
+        Self::print(&name, most.saturating_sub(self.taken));
+        Ok(())
+    }
+
+    fn print(name: &str, bytes: u64) {
+        println!("imported device, {name}\tbytes\t{}", bytes / DEVICES);
+    }
+}
+
+/// Bytes of memory in use that the kernel accounts for, once nothing happens, without what it would
+/// give back.
 fn used() -> Result<u64> {
     thread::sleep(SETTLE);
     fs::write("/proc/sys/vm/drop_caches", "3")?;
     fs::write("/proc/sys/vm/compact_memory", "1")?;
     thread::sleep(Duration::from_secs(2));
+    Ok(sum(["Slab", "KernelStack", "PageTables", "Percpu"])?)
+}
+
+/// Bytes of memory that are not free now and hold neither files nor what belongs to programs. Data on
+/// their way through sockets are in pages that only this counts.
+fn taken() -> io::Result<u64> {
+    let others = sum(["MemFree", "AnonPages", "Buffers", "Cached"])?;
+    Ok(sum(["MemTotal"])?.saturating_sub(others))
+}
+
+/// The sum of fields of `/proc/meminfo`, in bytes.
+fn sum<const N: usize>(names: [&str; N]) -> io::Result<u64> {
     let text = fs::read_to_string("/proc/meminfo")?;
-    let field = |name: &str| -> Result<u64> {
-        let line = text
+    let mut kibibytes = 0;
+    for name in names {
+        kibibytes += text
             .lines()
-            .find(|line| line.starts_with(name))
-            .ok_or("meminfo")?;
-        Ok(line
-            .split_whitespace()
-            .nth(1)
-            .ok_or("meminfo")?
-            .parse::<u64>()?
-            * 1024)
-    };
-    Ok(field("Slab:")? + field("KernelStack:")? + field("PageTables:")? + field("Percpu:")?)
+            .filter_map(|line| line.split_once(':'))
+            .find(|(found, _)| *found == name)
+            .and_then(|(_, value)| value.split_whitespace().next()?.parse::<u64>().ok())
+            .ok_or(io::ErrorKind::InvalidData)?;
+    }
+    Ok(kibibytes * 1024)
 }
