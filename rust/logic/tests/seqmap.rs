@@ -235,10 +235,11 @@ fn numbers_that_want_one_slot_are_refused_before_they_cost() {
     while map.insert(Seqnum::new(taken * SLOTS), taken).is_ok() {
         taken += 1;
     }
-    assert_eq!(taken as usize, MAX_REACH + 1);
+    assert_eq!(usize::try_from(taken), Ok(MAX_REACH + 1));
     assert_eq!(map.needs_room(1), None);
     // Others find their place, behind them too.
-    for number in [1, 7, MAX_REACH as u32, 5000, SLOTS - 1] {
+    let reach = u32::try_from(MAX_REACH).unwrap();
+    for number in [1, 7, reach, 5000, SLOTS - 1] {
         map.insert(Seqnum::new(number), number).unwrap();
     }
     drop(map.grow(storage(2 << 14)));

@@ -13,6 +13,7 @@ use std::{
     },
     sync::atomic::{
         AtomicBool,
+        AtomicU32,
         Ordering, //
     },
     thread,
@@ -118,6 +119,8 @@ const OWN: &[Test<Gadgets>] = tests![
     own::v5_gadget_goes_while_transfers_move,
     own::v6_binding_without_memory,
     own::v8_descriptor_while_binding,
+    own::v8_connections_while_binding,
+    own::interval_of_zero,
     own::unlink_of_what_others_wait_behind,
     own::second_client_is_busy,
     own::any_devid,
@@ -422,6 +425,82 @@ mod own {
             }
             Ok(bound?)
         })
+    }
+
+    /// Who connects while the gadget is bound is answered what he asked for, and the descriptor is there afterwards.
+    pub(in crate::vudc) fn v8_connections_while_binding(gadgets: &mut Gadgets) -> Result {
+        const CONFIGURATION: [u8; 2] = [9, 2];
+        let source = &gadgets.source;
+        let (stop, served) = (AtomicBool::new(false), AtomicU32::new(0));
+        let descriptor = sysfs::device(source).join("dev_desc");
+        thread::scope(|scope| {
+            let clients = scope.spawn(|| -> Result {
+                while !stop.load(Ordering::Relaxed) {
+                    let (near, far) = Socket::pair()?;
+                    near.set_timeout(Some(suite::patience()))?;
+                    if let Err(error) = sysfs::export(source, &far) {
+                        let error = error.raw_os_error();
+                        ensure("errno", error == Some(ENODEV) || error == Some(EBUSY))?;
+                        continue;
+                    }
+                    drop(far);
+                    let mut client = Client::new(near, sysfs::devid(source)?);
+                    let ask = Transfer::control_in(setup(0x80, 6, 0x0200, 0, 9));
+                    match transfer(&mut client, &ask) {
+                        Ok(answer) if answer.reply.status.is_ok() => {
+                            same("what it is", Some(&CONFIGURATION[..]), answer.data.get(..2))?;
+                            served.fetch_add(1, Ordering::Relaxed);
+                        }
+                        // Its gadget has gone while it asked.
+                        Ok(_) | Err(_) => {}
+                    }
+                }
+                Ok(())
+            });
+            let rounds = (0..200).try_for_each(|_| -> Result {
+                gadgets.unbind()?;
+                let before = served.load(Ordering::Relaxed);
+                gadgets.bind()?;
+                same("its descriptor", 18, fs::read(&descriptor)?.len())?;
+                // Whoever has lost his answer to somebody else waits until the gadget goes again.
+                wait_for("a client is served", || {
+                    served.load(Ordering::Relaxed) != before || clients.is_finished()
+                })
+            });
+            stop.store(true, Ordering::Relaxed);
+            // Nobody waits for an answer any more.
+            gadgets.unbind()?;
+            clients.join().map_err(|_| "a client panicked")??;
+            gadgets.bind()?;
+            rounds
+        })
+    }
+
+    /// Nobody polls a gadget, and some clients fill no interval in.
+    pub(in crate::vudc) fn interval_of_zero(gadgets: &mut Gadgets) -> Result {
+        let (mut client, _, _, iso) = prepared(gadgets)?;
+        let data = [0; 1024];
+        let packets = spaced(2, 512, 512);
+        for interval in [0, -1, i32::MIN] {
+            let sent = client.submit(&Transfer::iso_out(iso, &data, &packets, interval))?;
+            let ends = answers(&mut client, HashSet::from([sent]))?;
+            same("status of an isochronous transfer", vec![Status::OK], ends)?;
+        }
+        drop(client);
+        let mut client = connect(gadgets.devices.keyboard()?)?;
+        for interval in [0, -1, i32::MIN] {
+            // No key is pressed: it waits until it is given up.
+            let sent = client.submit(&Transfer::interrupt_in(1, 8, interval))?;
+            let unlink = client.unlink(sent)?;
+            let ends = answers(&mut client, HashSet::from([unlink]))?;
+            same(
+                "status of an interrupt transfer",
+                vec![Status::CONNRESET],
+                ends,
+            )?;
+            client.forget(sent);
+        }
+        Ok(())
     }
 
     /// A control transfer that its gadget driver does not answer is given up: those behind it go on at once. (For
