@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * uxabi calls|carry|ends|races|many|once ATTACH
+ * uxabi calls|carry|ends|races|stalls|many|once ATTACH
  *
  * What include/uapi/linux/usbip_ux.h and Documentation/ux.md promise, asked of the node by a program that knows nothing
  * else. ATTACH is the `attach` of a controller with free ports, whose devices this program is. Prints a line a result.
@@ -484,6 +484,27 @@ static void races(void)
 	result("f5: every read and write ends with EINTR", 0, wrong);
 }
 
+/* With stall_timeout at a few seconds: who does nothing for so long, with the node open, is given up. */
+static void stalls(void)
+{
+	unsigned char half[20] = { 0, 0, 0, 3 };
+	pthread_t thread;
+	int node;
+
+	node = carried(0, 0, NULL);
+	awaited(node, POLLIN, 20);
+	result("a program that does not read is given up", POLLHUP, awaited(node, POLLHUP, 60));
+	close(node);
+
+	node = carried(1, 0, NULL);
+	pthread_create(&thread, NULL, read_to_the_end, &node);
+	awaited(node, POLLOUT, 20);
+	result("half a PDU is taken", sizeof(half), of(write(node, half, sizeof(half))));
+	result("a program that leaves it at that is given up", POLLHUP, awaited(node, POLLHUP, 60));
+	pthread_join(thread, NULL);
+	close(node);
+}
+
 /* As many devices as there are ports for them; killed at once. */
 static void many(void)
 {
@@ -538,6 +559,8 @@ int main(int argc, char **argv)
 		ends();
 	else if (!strcmp(argv[1], "races"))
 		races();
+	else if (!strcmp(argv[1], "stalls"))
+		stalls();
 	else if (!strcmp(argv[1], "many"))
 		many();
 	else if (!strcmp(argv[1], "once"))

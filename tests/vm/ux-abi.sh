@@ -20,6 +20,14 @@ for part in calls carry ends races; do
 	check "$part: nobody uses usbip-ux" wait_for 10 unused usbip-ux
 done
 
+# Not after 60 seconds, which nobody has here, and not for another reason.
+echo 3 >/sys/module/usbip_core/parameters/stall_timeout
+dmesg -c >/dev/null
+within 240 uxabi stalls $VHCI/attach || not_ok "uxabi stalls ends with $?"
+same "stalls: the log says why" 2 "$(dmesg | grep -c 'the peer stopped in the middle of a PDU')"
+check "stalls: the ports become free" wait_for 60 ports_free
+echo 60 >/sys/module/usbip_core/parameters/stall_timeout
+
 exec 8<>/dev/usbip-ux
 refuse "unloading while a node is open" rmmod usbip-ux
 exec 8>&-
