@@ -55,8 +55,18 @@ for speed in super-speed high-speed; do
 	if [ -e /dev/udmabuf ]; then
 		check "$speed: a DMA-BUF is refused" wait_for 20 grep -q "^dmabuf: transfer: Invalid argument" /tmp/said
 	fi
+	# In the middle of it.
+	rm -f /tmp/flows
+	(
+		while echoes 20001; do
+			: >/tmp/flows
+		done
+	) &
+	traffic=$!
+	check "$speed: bytes flow" wait_for 30 test -e /tmp/flows
 	kill -KILL $program
 	wait $program 2>/dev/null
+	check "$speed: who uses it is told" wait_for 30 not kill -0 $traffic
 	check "$speed: the device is gone with its program" wait_for 60 not has_remote $ID
 	check "$speed: and its port is free" wait_for 20 ports_free
 	umount /tmp/ffs

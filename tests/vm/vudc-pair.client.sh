@@ -40,6 +40,18 @@ check "what was written is read back" cmp /tmp/new <(dd if="$disk" bs=256k skip=
 one 0 0525:a4a0 || die "the zero does not attach"
 usbtest_cases 480
 rmmod usbtest
+# A packet per millisecond, on the setting of the interface that has isochronous endpoints.
+modprobe usbtest alt=1
+USBTEST_ROWS='
+15 -c 15 -s 8192 -g 8
+16 -c 15 -s 8192 -g 8
+22 -c 15 -s 7168 -g 8
+23 -c 15 -s 7168 -g 8
+'
+dmesg -c >/dev/null
+usbtest_cases 480
+check "the cases ran on isochronous endpoints" test "$(dmesg -c | grep -c 'usbtest.*: iso period')" = 4
+rmmod usbtest
 detach_all >/dev/null
 check "detached" ports_free
 check "no thread is left" wait_for 10 threads_gone
