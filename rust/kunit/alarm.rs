@@ -8,7 +8,6 @@ use kernel::prelude::*;
 mod tests {
     use super::*;
     use kernel::time::Delta;
-    use pin_init::stack_pin_init;
     use usbip_kernel::{
         alarm::Alarm,
         signal::Signal,
