@@ -12,6 +12,7 @@
 #include <linux/usbip_ux.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -333,6 +334,63 @@ static void carry(void)
 	close(node);
 }
 
+/* Begins to run something in a process that is the first of its namespace, and the first of a group there. */
+static pid_t begun_alone(int (*body)(int fd), int fd)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child)
+		return child;
+	if (unshare(CLONE_NEWPID))
+		_exit(2);
+	child = fork();
+	if (!child)
+		_exit(setpgid(0, 0) || getpgrp() != 1 ? 3 : body(fd));
+	waitpid(child, &status, 0);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 4);
+}
+
+/* Whether a node lives on until somebody has written to the pipe. */
+static int lives_on(int fd)
+{
+	int node = carried(4, 0, NULL);
+	char byte;
+
+	if (write(fd, "", 1) != 1 || read(fd, &byte, 1) != 1)
+		return 5;
+	return polled(node, 0) & POLLHUP ? 1 : 0;
+}
+
+static int interrupts_its_group(int fd)
+{
+	int node = carried(5, 0, NULL);
+
+	(void)fd;
+	ioctl(node_with(0), USBIP_UX_IOCINTRPGRP);
+	return awaited(node, POLLHUP, 20) == POLLHUP ? 0 : 1;
+}
+
+/* Groups with the same number, each in a namespace of its own. */
+static void namespaces(void)
+{
+	int pair[2], status;
+	pid_t child;
+	char byte;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+		exit(2);
+	child = begun_alone(lives_on, pair[1]);
+	close(pair[1]);
+	result("a node of group 1 in a namespace", 1, read(pair[0], &byte, 1));
+	waitpid(begun_alone(interrupts_its_group, -1), &status, 0);
+	result("f16: INTRPGRP ends those of group 1 in another namespace", 0, status);
+	result("and tells", 1, write(pair[0], "", 1));
+	waitpid(child, &status, 0);
+	result("f16: but not those of the first", 0, status);
+	close(pair[0]);
+}
+
 /* Everything that can end it, without anybody hanging. */
 static void ends(void)
 {
@@ -365,6 +423,7 @@ static void ends(void)
 	waitpid(child, &status, 0);
 	result("f16: INTRPGRP ends the nodes of the group and no others", 0, status);
 	result("f16: ours lives", 0, polled(node, 0) & POLLHUP);
+	namespaces();
 
 	/* A process that is killed while it reads. */
 	child = fork();
