@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # modules: rust
 # once: yes
+# kernels: 7.2 7.3 7.2-rt 7.3-rt
 # vm: --smp 2 --timeout 400 --qemu "-device qemu-xhci,id=xhci -audiodev none,id=none -device usb-audio,audiodev=none,bus=xhci.0,port=1 -blockdev null-co,node-name=stick,size=67108864,read-zeroes=on -device usb-storage,drive=stick,bus=xhci.0,port=2"
 #
-# A client that says whatever it likes, against usbip-host: the quick ones of tests/hostile/host.sh.
+# A client that says whatever it likes, against usbip-host: the quick ones of tests/hostile/host.sh, which runs
+# whole on the debug kernel.
 
 . /tests/lib.sh
 modprobe -a xhci_pci usbip-host

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # modules: rust
 # once: yes
+# kernels: 7.2 7.3 7.2-rt 7.3-rt
 # vm: --smp 2 --timeout 400
 #
-# A client that says whatever it likes, against usbip-vudc: tests/hostile/vudc.sh without its rounds.
+# A client that says whatever it likes, against usbip-vudc: tests/hostile/vudc.sh without its rounds, which runs
+# whole on the debug kernel.
 
 . /tests/lib.sh
 . /tests/vudc.sh
