@@ -26,11 +26,12 @@ sum=$(disk_sum "$disk")
 say_sum "$sum" "$disk"
 signal "read-$sum"
 
-# As large as the stick's first quarter, and not at its start.
-dd if=/dev/urandom of=/tmp/new bs=1M count=16 status=none
-run dd if=/tmp/new of="/dev/$disk" bs=1M seek=24 oflag=direct conv=fsync status=none
+# A quarter of the stick, and not at its start.
+quarter=$(($(cat "/sys/block/$disk/size") / 2048 / 4)) start=$((quarter * 3 / 2))
+dd if=/dev/urandom of=/tmp/new bs=1M count=$quarter status=none
+run dd if=/tmp/new of="/dev/$disk" bs=1M seek=$start oflag=direct conv=fsync status=none
 same "what was written is read back" "$(sha256sum </tmp/new)" \
-	"$(dd if="/dev/$disk" bs=1M skip=24 count=16 iflag=direct status=none | sha256sum)"
+	"$(dd if="/dev/$disk" bs=1M skip=$start count=$quarter iflag=direct status=none | sha256sum)"
 sum=$(disk_sum "$disk")
 say_sum "$sum" "$disk"
 signal "wrote-$sum"
