@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # modules: rust
+# again: no
 # vm: --smp 2 --timeout 3600
 #
 # A client that asks for sequences of PDUs at random, against usbip-vudc. See tests/random.sh.
