@@ -45,3 +45,25 @@ compare_tape() {
 	dd if="/dev/$(block_of "$path")" of=/tmp/tape bs=64k 2>/dev/null
 	check "every sample is on the tape as it was played" pcm heard /tmp/tape /tmp/clip
 }
+
+# serial_port: the file of the only virtual serial port
+serial_port() {
+	local port=(/dev/vport*)
+	[ -c "${port[0]}" ] && echo "${port[0]}"
+}
+
+# microphone_start: be the microphone of QEMU's usb-redir, whose line is the virtual serial port
+MICROPHONE=1209:0103
+microphone_start() {
+	modprobe -a virtio_pci virtio_console xhci_pci snd_usb_audio
+	wait_for 20 serial_port || die "no line to usb-redir"
+	python3 /root/microphone.py "$(serial_port)" /tmp/spoken $((500 / PATIENCE)) >/tmp/microphone.log 2>&1 &
+	MICROPHONE_PID=$!
+	wait_for 60 has_local $MICROPHONE || { cat /tmp/microphone.log; die "no microphone"; }
+}
+
+# microphone_record NAME SYSPATH: half a second of its samples
+microphone_record() {
+	wait_for 60 sound_node "$2" c || { not_ok "$1: there is a microphone"; return; }
+	check "$1: record" within 100 pcm record "$(sound_node "$2" c)" 1 24000 /tmp/recorded
+}
