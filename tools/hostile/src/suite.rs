@@ -16,6 +16,7 @@ use std::{
         ErrorKind,
         Read, //
     },
+    ops::RangeInclusive,
     os::unix::fs::OpenOptionsExt,
     thread,
     time::{
@@ -275,18 +276,24 @@ impl Messages {
     }
 }
 
-/// Lets allocations fail at random while it exists, with so many percent. Needs a kernel with
-/// FAULT_INJECTION.
+/// Lets allocations below functions of the modules fail at random while it exists, with so many percent. Needs a kernel
+/// with FAULT_INJECTION.
 pub(crate) struct FailingAllocations;
 
 impl FailingAllocations {
     const FOLDER: &'static str = "/sys/kernel/debug/failslab";
 
-    pub(crate) fn begin(percent: u32) -> Result<Self> {
+    pub(crate) fn begin(modules: &[&str], percent: u32) -> Result<Self> {
         if fs::metadata(Self::FOLDER).is_err() {
             return Err(Skip("failslab").into());
         }
+        // All others need their memory: the tester's threads cannot even end without, nor can the machine.
+        let code = code_of(modules)?;
         for (name, value) in [
+            ("probability", "0"),
+            ("require-start", &format!("{:#x}", code.start())),
+            ("require-end", &format!("{:#x}", code.end())),
+            ("stacktrace-depth", "32"),
             ("interval", "1"),
             ("times", "-1"),
             ("verbose", "0"),
@@ -298,6 +305,24 @@ impl FailingAllocations {
         }
         Ok(Self)
     }
+}
+
+/// From where to where the functions of these modules lie.
+fn code_of(modules: &[&str]) -> Result<RangeInclusive<u64>> {
+    let symbols = fs::read_to_string("/proc/kallsyms")?;
+    let mut code = symbols.lines().filter_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let (address, kind, _, module) =
+            (words.next()?, words.next()?, words.next()?, words.next()?);
+        let module = module.strip_prefix('[')?.strip_suffix(']')?;
+        (modules.contains(&module) && kind.eq_ignore_ascii_case("t"))
+            .then(|| u64::from_str_radix(address, 16).ok())?
+    });
+    let first = code.next().ok_or("the modules have no code")?;
+    let (start, end) = code.fold((first, first), |(start, end), address| {
+        (start.min(address), end.max(address))
+    });
+    Ok(start..=end)
 }
 
 impl Drop for FailingAllocations {

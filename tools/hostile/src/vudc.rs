@@ -366,10 +366,12 @@ mod own {
 
     /// The gadget driver cannot be bound, or has no descriptor: either way it can be unbound, and bound later.
     pub(in crate::vudc) fn v6_binding_without_memory(gadgets: &mut Gadgets) -> Result {
-        drop(FailingAllocations::begin(0)?);
+        const MODULES: [&str; 2] = ["libcomposite", "usbip_vudc"];
+
+        drop(FailingAllocations::begin(&MODULES, 0)?);
         for percent in [5, 20, 60].into_iter().cycle().take(30) {
             gadgets.unbind()?;
-            let failing = FailingAllocations::begin(percent)?;
+            let failing = FailingAllocations::begin(&MODULES, percent)?;
             let bound = gadgets.bind();
             drop(failing);
             if bound.is_err() {

@@ -434,12 +434,14 @@ pub(crate) fn e2_unbind_right_after_the_end(devices: &mut Devices) -> Result {
 }
 
 pub(crate) fn e3_ending_without_memory(devices: &mut Devices) -> Result {
-    drop(FailingAllocations::begin(0)?);
+    const MODULES: [&str; 2] = ["usbip_core", "usbip_host"];
+
+    drop(FailingAllocations::begin(&MODULES, 0)?);
     let busid = devices.disk();
     for _ in 0..10 {
         let mut client = connect(busid)?;
         well_served(&mut client, busid)?;
-        let failing = FailingAllocations::begin(30)?;
+        let failing = FailingAllocations::begin(&MODULES, 30)?;
         drop(client);
         thread::sleep(Duration::from_millis(300));
         drop(failing);

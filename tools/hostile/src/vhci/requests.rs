@@ -182,7 +182,9 @@ pub(super) fn c7_unlink_of_what_is_not_sent(_: &mut ()) -> Result {
 }
 
 pub(super) fn c8_c9_no_memory(_: &mut ()) -> Result {
-    drop(FailingAllocations::begin(0)?);
+    const MODULES: [&str; 2] = ["usbip_core", "vhci_hcd"];
+
+    drop(FailingAllocations::begin(&MODULES, 0)?);
     for _ in 0..10 {
         let attached = Attached::everything()?;
         let mut driver = attached.driver()?;
@@ -193,7 +195,7 @@ pub(super) fn c8_c9_no_memory(_: &mut ()) -> Result {
         } = attached;
         // It answers unlinks. If it finds no memory itself, the connection ends, and so do all transfers.
         let server = thread::spawn(move || device.serve(&mut server).is_ok());
-        let failing = FailingAllocations::begin(20)?;
+        let failing = FailingAllocations::begin(&MODULES, 20)?;
         let mut submitted = 0;
         for id in 0..40 {
             submitted += u32::from(driver.try_submit(id, "bulk 0x84 0 512")?);
