@@ -261,19 +261,20 @@ loaded() {
 	esac
 }
 folder=/lib/modules/$(uname -r)/updates
-# One controller has each kind of allocation. Some will do of a second one, whose failure undoes the first, and of
-# usbip-vudc. Each row: every how manyeth, how many are fatal at least, and what is loaded.
+# What is asked for first is what a module cannot be without. Later, when root hubs are enumerated, most failures are
+# survived, and some of them will do. Of a second controller, whose failure undoes the first, too. Each row: up to which
+# one each allocation fails, every how manyeth then, how many are fatal at least, and what is loaded.
 modprobe udc-core
-for row in '1 0 usbip-core' '1 11 usbip-host' '1 11 vhci-hcd controllers=1 ports=1' '9 11 vhci-hcd controllers=2 ports=1' \
-	'3 11 usbip-vudc num=1' '1 4 usbip-ux'; do
-	read -r step least name options <<<"$row"
+for row in '1 1 0 usbip-core' '100 1 11 usbip-host' '100 13 11 vhci-hcd controllers=1 ports=1' \
+	'0 29 1 vhci-hcd controllers=2 ports=1' '100 13 11 usbip-vudc num=1' '100 1 4 usbip-ux'; do
+	read -r each step least name options <<<"$row"
 	MODULE=${name//-/_}
 	# shellcheck disable=SC2086
 	insmod $folder/$name.ko $options
 	fault_loading "$MODULE"
 	rmmod "$MODULE"
 	failed=0 refused=0 hits=0
-	for ((n = 1; n < 3000; n += step)); do
+	for ((n = 1; n < 3000; n += n < each ? 1 : step)); do
 		# shellcheck disable=SC2086
 		failing $n exec insmod $folder/$name.ko $options 2>/dev/null
 		status=$?
