@@ -14,7 +14,6 @@ its head say how:
     # expect: 99           the status to end with (default 0)
     # complaint: TEXT      a regular expression that what the kernel complains of must match, for jobs that expect one
     # arch: arm64          the architectures it is meant for (default x86_64)
-    # record: yes          the outcome is told and does not count; for what others get wrong
     # again: no            what it looks for shows by chance: a failure counts, however busy this machine was
 A pair is NAME.server.sh with NAME.client.sh; its head is the server's.
 Lines `ok WHAT` and `not ok WHAT` that a job prints count one by one.
@@ -51,7 +50,7 @@ CARGO_RESULT = re.compile(r"^test result: .*? (\d+) passed; (\d+) failed", re.MU
 # What jobs are written for unless they say otherwise.
 NATIVE = "x86_64"
 COMPLAINT = re.compile(r"^==== (?:\S+ )?the kernel complains ====\n(?:\[[^\]]*\])* *((.*)(?:\n\[.*)*)", re.MULTILINE)
-HEADER = re.compile(r"^# (vm|debug|kernels|once|modules|matrix|expect|complaint|arch|record|again): *(.*)$")
+HEADER = re.compile(r"^# (vm|debug|kernels|once|modules|matrix|expect|complaint|arch|again): *(.*)$")
 # How scripts/vm ends when the kernel complained, and when the job hung.
 KERNEL_COMPLAINED = 99
 HUNG = 124
@@ -71,7 +70,6 @@ class Case:
         self.command = command
         self.expect = int(head.get("expect", "0"))
         self.slots = slots
-        self.record = head.get("record") == "yes"
         self.again = head.get("again") != "no"
         self.complaint = head.get("complaint")
 
@@ -265,7 +263,7 @@ class Outcome:
 
     @property
     def passed(self):
-        return self.case.record or (self.status == self.case.expect and not self.failures and self.complaint_fits)
+        return self.status == self.case.expect and not self.failures and self.complaint_fits
 
     @property
     def complaint_fits(self):
@@ -285,11 +283,6 @@ class Outcome:
 
     def tell(self, tally, note=""):
         case = self.case
-        if case.record:
-            end = f"status {self.status}, {self.good} checks passed, {len(self.failures)} failed"
-            end += f"; {self.complaint[2]}" if self.complaint else ""
-            tally.add(1, 0, f"ok {case.name} ({self.seconds:.0f} s, recorded: {end})")
-            return
         if self.passed:
             tally.notes.add(case, self.good)
             tally.add(self.good + 1, 0, f"ok {case.name} ({self.seconds:.0f} s, {self.good} checks{note})")
