@@ -374,7 +374,9 @@ leak_rounds() {
 	' /tmp/slab.0 /tmp/slab.1 /tmp/slab.2 /tmp/slab.3)
 	same "$name: no slab grows with every one of $((3 * rounds)) rounds" "" "$bad"
 	echo "# KiB of free memory before and after each third: ${free[*]}"
-	check "$name: free memory does not shrink with every one of $((3 * rounds)) rounds" [ $shrank -lt 3 ]
+	# The debug kernel keeps for a while what was freed, and for ever who did it. It has kmemleak instead.
+	[ "$VM_KERNEL" = debug ] ||
+		check "$name: free memory does not shrink with every one of $((3 * rounds)) rounds" [ $shrank -lt 3 ]
 	same "$name: no socket stays" "$(cat /tmp/sock.0)" "$(awk '/^TCP:/ { print $3 }' /proc/net/sockstat)"
 }
 
