@@ -23,6 +23,7 @@ use usbip_logic::{
         ReplyPlan, //
     },
     seqmap::{
+        Place,
         SeqMap,
         Slot, //
     },
@@ -275,7 +276,7 @@ impl Requests {
     }
 
     /// The first request in the line.
-    pub(crate) fn first(&mut self) -> Option<Seqnum> {
+    pub(crate) fn first(&mut self) -> Option<(Seqnum, Place)> {
         let line = self.line.get();
         let place = |seqnum: Seqnum| seqnum.get().wrapping_sub(line);
         if usize::try_from(place(self.newest)).map_or(true, |length| length > self.map.capacity()) {
@@ -287,12 +288,14 @@ impl Requests {
             if first.is_none() {
                 self.line = self.newest;
             }
-            return first;
+            return first.and_then(|seqnum| Some((seqnum, self.map.find(seqnum)?)));
         }
         while self.line != self.newest {
             let first = self.line.next();
-            if self.map.get(first).is_some_and(Entry::is_unsent) {
-                return Some(first);
+            if let Some(place) = self.map.find(first) {
+                if self.map.at(place).is_some_and(Entry::is_unsent) {
+                    return Some((first, place));
+                }
             }
             self.line = first;
         }
@@ -300,15 +303,15 @@ impl Requests {
     }
 
     /// A request, to be looked at.
-    pub(crate) fn get(&self, seqnum: Seqnum) -> Option<&Entry> {
-        self.map.get(seqnum)
+    pub(crate) fn at(&self, place: Place) -> Option<&Entry> {
+        self.map.at(place)
     }
 
     /// Takes the first request from the line: it is sent, or is being sent. Returns its URB if that is to be
     /// [put back](Requests::put_back) once its data have been sent.
-    pub(crate) fn send(&mut self, seqnum: Seqnum, has_data: bool) -> Option<Queued> {
+    pub(crate) fn send(&mut self, seqnum: Seqnum, place: Place, has_data: bool) -> Option<Queued> {
         self.line = seqnum;
-        match self.map.get_mut(seqnum)? {
+        match self.map.at_mut(place)? {
             Entry::Unlink(unlink) => {
                 unlink.sent = true;
                 None
@@ -351,7 +354,9 @@ impl Requests {
         seqnum: Seqnum,
         plan: impl FnOnce(&Pending) -> Result<ReplyPlan, &'static str>,
     ) -> Result<Answered, &'static str> {
-        let Some(Entry::Submit(submission)) = self.map.get(seqnum) else {
+        let found = self.map.find(seqnum);
+        let found = found.and_then(|place| Some((place, self.map.at(place)?)));
+        let Some((place, Entry::Submit(submission))) = found else {
             let pending = self.late.take(seqnum);
             let pending = pending.ok_or("answer to a request that is not pending")?;
             return plan(&pending).map(Answered::Late);
@@ -367,7 +372,7 @@ impl Requests {
                 Err("second answer to a request")
             };
         }
-        match self.take(seqnum) {
+        match self.take_at(place) {
             Some(Submission {
                 urb: Some(urb),
                 wanted,
@@ -471,7 +476,11 @@ impl Requests {
 
     /// Takes out a transfer and the request to give it up.
     fn take(&mut self, seqnum: Seqnum) -> Option<Submission> {
-        let Some(Entry::Submit(submission)) = self.map.remove(seqnum) else {
+        self.take_at(self.map.find(seqnum)?)
+    }
+
+    fn take_at(&mut self, place: Place) -> Option<Submission> {
+        let Some(Entry::Submit(submission)) = self.map.remove_at(place) else {
             return None;
         };
         match submission.unlink {

@@ -129,8 +129,8 @@ impl Transmitter {
         // The bytes of the buffer that are not in a part yet.
         let mut run = 0_usize;
 
-        while let Some(seqnum) = inner.requests.first() {
-            let Some(entry) = inner.requests.get(seqnum) else {
+        while let Some((seqnum, place)) = inner.requests.first() {
+            let Some(entry) = inner.requests.at(place) else {
                 break;
             };
             let needs = small_len(entry);
@@ -176,7 +176,7 @@ impl Transmitter {
                     append(small, &command.encode());
                 }
             }
-            let urb = inner.requests.send(seqnum, with_data > 0);
+            let urb = inner.requests.send(seqnum, place, with_data > 0);
             let Some(urb) = urb else {
                 run = run.saturating_add(needs);
                 continue;

@@ -36,6 +36,10 @@ impl<T> Default for Slot<T> {
     }
 }
 
+/// Where the entry of a number is, until the map changes: looking at it again takes no search.
+#[derive(Clone, Copy, Debug)]
+pub struct Place(usize);
+
 /// Why an entry was not taken; it is given back.
 #[derive(Debug, PartialEq, Eq)]
 pub enum InsertError<T> {
@@ -177,25 +181,39 @@ where
 
     /// Returns an entry.
     pub fn get(&self, seqnum: Seqnum) -> Option<&T> {
-        match self.slots.get(self.find(seqnum)?) {
-            Some(Slot(Some((_, value)))) => Some(value),
-            _ => None,
-        }
+        self.at(self.find(seqnum)?)
     }
 
     /// Returns an entry, to be changed.
     pub fn get_mut(&mut self, seqnum: Seqnum) -> Option<&mut T> {
-        let index = self.find(seqnum)?;
-        match self.slots.get_mut(index) {
+        self.at_mut(self.find(seqnum)?)
+    }
+
+    /// Takes an entry out.
+    pub fn remove(&mut self, seqnum: Seqnum) -> Option<T> {
+        self.remove_at(self.find(seqnum)?)
+    }
+
+    /// Returns the entry at a place; after a change of the map that may be another one, or none.
+    pub fn at(&self, place: Place) -> Option<&T> {
+        match self.slots.get(place.0) {
             Some(Slot(Some((_, value)))) => Some(value),
             _ => None,
         }
     }
 
-    /// Takes an entry out.
-    pub fn remove(&mut self, seqnum: Seqnum) -> Option<T> {
-        let index = self.find(seqnum)?;
-        self.take(index).map(|(_, value)| value)
+    /// Returns the entry at a place, to be changed.
+    pub fn at_mut(&mut self, place: Place) -> Option<&mut T> {
+        match self.slots.get_mut(place.0) {
+            Some(Slot(Some((_, value)))) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Takes the entry at a place out.
+    #[inline]
+    pub fn remove_at(&mut self, place: Place) -> Option<T> {
+        self.take(place.0).map(|(_, value)| value)
     }
 
     /// Takes any entry out; `None` if there is none. Taking out all entries is linear.
@@ -228,12 +246,13 @@ where
             .filter_map(|slot| slot.0.as_mut().map(|(seqnum, value)| (*seqnum, value)))
     }
 
-    fn find(&self, seqnum: Seqnum) -> Option<usize> {
+    /// Returns where an entry is.
+    pub fn find(&self, seqnum: Seqnum) -> Option<Place> {
         let capacity = self.capacity();
         let mut index = home(seqnum, capacity);
         for _ in 0..capacity.min(self.reach.saturating_add(1)) {
             match self.slots.get(index) {
-                Some(Slot(Some((taken, _)))) if *taken == seqnum => return Some(index),
+                Some(Slot(Some((taken, _)))) if *taken == seqnum => return Some(Place(index)),
                 Some(Slot(Some(_))) => index = after(index, capacity),
                 _ => return None,
             }
@@ -242,6 +261,7 @@ where
     }
 
     /// Empties a slot, and moves back what had to evade it, so that no search ends too early.
+    #[inline]
     fn take(&mut self, index: usize) -> Option<(Seqnum, T)> {
         let taken = self.slots.get_mut(index)?.0.take()?;
         self.len = self.len.saturating_sub(1);
