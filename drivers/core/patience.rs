@@ -57,6 +57,13 @@ impl Patience {
         }
     }
 
+    /// Begins to count anew.
+    #[inline]
+    pub(crate) fn restart(&mut self) {
+        self.heard = Moment::now();
+        self.ticked = self.heard;
+    }
+
     /// The time between two looks; nothing if none is ever needed.
     #[inline]
     pub(crate) fn period(&self) -> Option<Delta> {

@@ -60,13 +60,21 @@ impl<R: Receive> Rx<R> {
             patience: Patience::new(),
         })
     }
+
+    /// Lets the sink know of a period that has ended amid a PDU.
+    fn tick(&mut self) {
+        if self.patience.has_ticked() {
+            self.sink.tick();
+        }
+    }
 }
 
 impl<R: Receive> Machine for Rx<R> {
     /// Reads once: payload to where it belongs if there is much of it, then some of what follows.
     fn step(&mut self, source: &mut dyn Source) -> Result<Progress, Fault> {
         let want = self.receiver.direct();
-        let silence = if self.receiver.at_boundary() {
+        let begins = self.receiver.at_boundary();
+        let silence = if begins {
             Silence::Free
         } else {
             Silence::Counted
@@ -91,28 +99,36 @@ impl<R: Receive> Machine for Rx<R> {
         parts.push(read_ahead).map_err(|_| Fault::NoMemory)?;
         let progress = source.receive(&mut parts, silence)?;
 
-        if let Progress::Bytes(count) = progress {
-            usbip_dbg!(Xmit, "received {} bytes\n", count);
-            let straight = count.min(direct);
-            if straight > 0 {
-                self.receiver.advance(straight, &mut self.sink)?;
-            }
-            let rest = count.saturating_sub(straight);
-            let bytes = self.read_ahead.get(..rest).unwrap_or_default();
-            self.receiver.feed(bytes, &mut self.sink)?;
-            self.patience.heard();
+        let Progress::Bytes(count) = progress else {
+            self.look()?;
+            return Ok(progress);
+        };
+        usbip_dbg!(Xmit, "received {} bytes\n", count);
+        let straight = count.min(direct);
+        if straight > 0 {
+            self.receiver.advance(straight, &mut self.sink)?;
         }
-        self.look()?;
+        let rest = count.saturating_sub(straight);
+        let bytes = self.read_ahead.get(..rest).unwrap_or_default();
+        self.receiver.feed(bytes, &mut self.sink)?;
+        if begins || self.receiver.at_boundary() {
+            // The peer's time for a PDU begins with it.
+            self.patience.restart();
+        } else {
+            self.patience.heard();
+            self.tick();
+        }
         Ok(progress)
     }
 
     fn look(&mut self) -> Result<(), Fault> {
-        if !self.receiver.at_boundary() && self.patience.is_over() {
+        if self.receiver.at_boundary() {
+            return Ok(());
+        }
+        if self.patience.is_over() {
             return Err(Fault::Stalled);
         }
-        if self.patience.has_ticked() && !self.receiver.at_boundary() {
-            self.sink.tick();
-        }
+        self.tick();
         Ok(())
     }
 

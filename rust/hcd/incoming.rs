@@ -61,13 +61,19 @@ impl Cursor {
         }
     }
 
+    /// Whether the buffer is in one piece.
+    #[inline]
+    fn is_flat(&self) -> bool {
+        !self.flat.is_null()
+    }
+
     /// The memory from here to the end of the piece that this is in; nothing at the end of the buffer.
     #[inline]
     pub(crate) fn segment(&mut self) -> Option<(NonNull<u8>, usize)> {
         if self.left == 0 {
             return None;
         }
-        if !self.flat.is_null() {
+        if self.is_flat() {
             return Some((NonNull::new(self.flat)?, self.left));
         }
         while !self.entry.is_null() {
@@ -96,11 +102,11 @@ impl Cursor {
     pub(crate) fn advance(&mut self, count: usize) {
         let count = count.min(self.left);
         self.left -= count;
-        if self.flat.is_null() {
-            self.offset = self.offset.saturating_add(count);
-        } else {
+        if self.is_flat() {
             // SAFETY: `count` is not more than what is left of the buffer.
             self.flat = unsafe { self.flat.add(count) };
+        } else {
+            self.offset = self.offset.saturating_add(count);
         }
     }
 }
@@ -181,6 +187,10 @@ impl Incoming {
     /// Moves on by `count` bytes, which have been put where [`Incoming::space`] said.
     #[inline]
     pub fn skip(&mut self, mut count: usize) {
+        if self.cursor.is_flat() {
+            self.cursor.advance(count);
+            return;
+        }
         while count > 0 {
             let Some((_, room)) = self.cursor.segment() else {
                 break;
