@@ -22,6 +22,7 @@ use usbip_hcd::{
 };
 use usbip_kernel::{
     iovec::ReadVec,
+    irqlock::SpinLockIrqGuard,
     trace, //
 };
 use usbip_logic::{
@@ -45,7 +46,10 @@ use usbip_proto::{
 
 use crate::{
     answer::Answer,
-    port::Port,
+    port::{
+        Inner,
+        Port, //
+    },
     requests::{
         Answered,
         Early, //
@@ -87,49 +91,47 @@ impl Receiver {
 
     fn submitted(&mut self, reply: &RetSubmit) -> Result<Payload, Fault> {
         let seqnum = reply.seqnum;
-        let mut inner = self.port().lock();
+        let mut inner = self.session.role().lock();
         let answered = inner.requests.answer(seqnum, |pending| {
             plan_reply(reply, pending).map_err(|fault| fault.reason())
         });
-        let newest = inner.requests.newest();
-        let (current, payload) = match answered {
+        match answered {
             Ok(Answered::Whole(mut urb, plan)) => {
                 let answer = Answer::new(&urb, plan);
                 if plan.payload.data == 0 && plan.payload.packets == 0 {
                     // Nothing follows, so this is all: one round of the lock.
                     let status = answer.finish(&mut urb);
-                    self.end(inner, seqnum, urb, status);
+                    end(inner, seqnum, urb, status);
                     return Ok(Payload::NONE);
                 }
-                let current = Current::Whole {
+                self.current = Current::Whole {
                     seqnum,
                     urb: urb.into_incoming(),
                     answer,
                     received: 0,
                 };
-                (current, plan.payload)
+                Ok(plan.payload)
             }
             Ok(Answered::Early(plan)) => {
                 let early = Early {
                     plan,
                     packets: KVec::new(),
                 };
-                (Current::Early { seqnum, early }, plan.payload)
+                self.current = Current::Early { seqnum, early };
+                Ok(plan.payload)
             }
-            Ok(Answered::Late(plan)) => (Current::Nothing, plan.payload.skipped()),
+            Ok(Answered::Late(plan)) => Ok(plan.payload.skipped()),
             Err(reason) => {
+                let newest = inner.requests.newest();
                 drop(inner);
                 pr_err!(
                     "cannot find a urb of seqnum {} max seqnum {}\n",
                     seqnum.get(),
                     newest.get()
                 );
-                return Err(Fault::Peer(reason));
+                Err(Fault::Peer(reason))
             }
-        };
-        drop(inner);
-        self.current = current;
-        Ok(payload)
+        }
     }
 
     fn unlinked(&mut self, reply: &RetUnlink) -> Result<Payload, Fault> {
@@ -140,25 +142,9 @@ impl Receiver {
             .map_err(Fault::Peer)?;
         if let Some(mut urb) = urb {
             urb.set_result(0, 0, 0);
-            self.end(inner, reply.seqnum, urb, reply.status.normalise());
+            end(inner, reply.seqnum, urb, reply.status.normalise());
         }
         Ok(Payload::NONE)
-    }
-
-    /// Gives an URB back, with the lock held until it is off its endpoint.
-    fn end(
-        &self,
-        mut inner: usbip_kernel::irqlock::SpinLockIrqGuard<'_, crate::port::Inner>,
-        seqnum: Seqnum,
-        urb: Queued,
-        status: Status,
-    ) {
-        let devid = inner.attachment.map_or(0, |a| a.devid.get());
-        inner.requests.received();
-        trace_return(devid, seqnum, &urb, status);
-        let urb = urb.detach(&inner);
-        drop(inner);
-        urb.give_back(status);
     }
 
     /// Gives back the URB whose answer is being received, without the rest of it, which is skipped.
@@ -168,7 +154,7 @@ impl Receiver {
         {
             let mut urb = urb.into_queued();
             urb.set_result(0, 0, 0);
-            self.end(self.port().lock(), seqnum, urb, status);
+            end(self.port().lock(), seqnum, urb, status);
         }
     }
 
@@ -179,10 +165,20 @@ impl Receiver {
         let mut inner = self.port().lock();
         if let Some((mut urb, early)) = inner.requests.keep(seqnum, early) {
             let status = apply_early(&mut urb, &early);
-            self.end(inner, seqnum, urb, status);
+            end(inner, seqnum, urb, status);
         }
         Ok(())
     }
+}
+
+/// Gives an URB back, with the lock held until it is off its endpoint.
+fn end(mut inner: SpinLockIrqGuard<'_, Inner>, seqnum: Seqnum, urb: Queued, status: Status) {
+    let devid = inner.attachment.map_or(0, |a| a.devid.get());
+    inner.requests.received();
+    trace_return(devid, seqnum, &urb, status);
+    let urb = urb.detach(&inner);
+    drop(inner);
+    urb.give_back(status);
 }
 
 /// Fires the tracepoint.
@@ -265,7 +261,7 @@ impl Sink for Receiver {
                     answer.cut(received);
                 }
                 let status = answer.finish(&mut urb);
-                self.end(self.port().lock(), seqnum, urb, status);
+                end(self.port().lock(), seqnum, urb, status);
             }
             Current::Early { seqnum, early } => self.finish_early(seqnum, early)?,
         }
