@@ -56,9 +56,13 @@ KERNEL_COMPLAINED = 99
 HUNG = 124
 # More than these are no accident of a busy machine.
 MOST_RUN_AGAIN = 5
-# The debug kernel checks every access to memory, on an emulated processor.
+# What a machine has unless a job asks for something.
+DEFAULT_TIMEOUT = 300
+DEFAULT_MEMORY = 512
+# The debug kernel checks every access to memory, on an emulated processor. It has a byte of its own for each eight
+# of the machine, and each search for leaks reads those, too: no more memory than it takes.
 DEBUG_PATIENCE = 5
-DEBUG_MEMORY = 3
+DEBUG_MEMORY = 2
 
 
 class Case:
@@ -127,12 +131,12 @@ def cases(arch, kernels, modules, folder):
 def patient(options):
     """The same options with the time and the memory that the debug kernel takes."""
     options = list(options)
-    for name, factor, default in (("--timeout", DEBUG_PATIENCE, 300), ("--mem", DEBUG_MEMORY, None)):
-        if name in options:
-            index = options.index(name) + 1
-            options[index] = str(int(options[index]) * factor)
-        elif default:
-            options += [name, str(default * factor)]
+    for name, factor, default in (("--timeout", DEBUG_PATIENCE, DEFAULT_TIMEOUT), ("--mem", DEBUG_MEMORY, DEFAULT_MEMORY)):
+        if name not in options:
+            # Before those that are for one machine of a pair.
+            options = [name, str(default), *options]
+        index = options.index(name) + 1
+        options[index] = str(int(options[index]) * factor)
     return options
 
 
