@@ -4,8 +4,9 @@
 # How many sequences at random a job sends. Runs in the machine, after lib.sh.
 #
 # SEQUENCES=n, SEED=n, FIRST=n and SOAK_SECONDS=n are what a user asked for. Otherwise a few hundred on a stock
-# kernel, and on the debug kernel, where they find more, as many as make 20000 with all three modules.
+# kernel, and on the debug kernel, where they find more, as many as the job says: 20000 with all three modules.
 
+# random_options SEQUENCES_ON_DEBUG
 random_options() {
 	local options=("seed=${SEED:-$((RANDOM * 32768 + RANDOM))}" "first=${FIRST:-0}")
 	if [ -n "${SOAK_SECONDS:-}" ]; then
@@ -13,7 +14,7 @@ random_options() {
 	elif [ -n "${SEQUENCES:-}" ]; then
 		options+=("sequences=$SEQUENCES")
 	elif [ "$VM_KERNEL" = debug ]; then
-		options+=("sequences=7000")
+		options+=("sequences=$1")
 	else
 		options+=("sequences=300")
 	fi

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # matrix: rust/rust
 # vm: --timeout 240 --server --stick 64 --qemu "-device usb-kbd,bus=xhci.0"
-# debug: --server --stick 8
+# debug: --server --stick 4
 #
 # What `make demo` shows: a USB stick and a keyboard of this machine are used on the other one, by the tools that
 # Debian ships. This is the side with the devices. Lines with a $ are what a person would type.
