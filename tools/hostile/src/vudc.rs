@@ -366,7 +366,9 @@ mod own {
 
     /// The gadget driver cannot be bound, or has no descriptor: either way it can be unbound, and bound later.
     pub(in crate::vudc) fn v6_binding_without_memory(gadgets: &mut Gadgets) -> Result {
-        const MODULES: [&str; 2] = ["libcomposite", "usbip_vudc"];
+        // Below libcomposite is the driver core, too, which leaves a link behind when it has no memory to unregister a
+        // driver.
+        const MODULES: [&str; 1] = ["usbip_vudc"];
 
         drop(FailingAllocations::begin(&MODULES, 0)?);
         for percent in [5, 20, 60].into_iter().cycle().take(30) {
