@@ -32,6 +32,10 @@ const ITER_SOURCE: c_uint = 1;
 /// What one call moves at most, so that the number of bytes fits its result (`MAX_RW_COUNT`).
 const MOST_BYTES: usize = 0x7fff_f000;
 
+/// What whoever waits gives to a socket at a time that is not TCP's: those of other families begin the timeout anew
+/// with each buffer that they fill, and would take the whole of a large frame as slowly as the peer likes.
+const AT_ONCE: usize = 0x1_0000;
+
 /// What TCP takes (net/tcp.h: `MAX_TCP_KEEPIDLE`, `MAX_TCP_KEEPINTVL`, `MAX_TCP_KEEPCNT`).
 const KEEPALIVE_SECONDS: (u32, u32) = (1, 32767);
 const KEEPALIVE_PROBES: (u32, u32) = (1, 127);
@@ -158,9 +162,9 @@ impl Socket {
         usize::try_from(got).map_err(|_| Error::from_errno(got))
     }
 
-    /// Sends it without its first `skip` bytes, as far as the other side takes it within `timeout`, or
-    /// takes it at once if there is none. Gives how many bytes were sent, which may be none. Sleeps,
-    /// without a timeout for moments only.
+    /// Sends it without its first `skip` bytes, or a part of that: as much as the other side takes within
+    /// `timeout`, or takes at once if there is none. Gives how many bytes were sent, which may be none.
+    /// Sleeps, without a timeout for moments only.
     ///
     /// # Errors
     ///
@@ -191,6 +195,10 @@ impl Socket {
         if skip >= bytes {
             return Err(EINVAL);
         }
+        let end = match skip.saturating_add(AT_ONCE) {
+            end if end < bytes && timeout.is_some() && !self.is_tcp() => end,
+            _ => bytes,
+        };
         // SAFETY: `message` is a local. By the invariant of `WriteVec` the parts are valid for
         // reads, and `from` is borrowed until this function ends. There are so many bytes to skip.
         unsafe {
@@ -199,7 +207,7 @@ impl Socket {
                 ITER_SOURCE,
                 parts,
                 count_of(count)?,
-                bytes,
+                end,
             );
             if skip > 0 {
                 bindings::iov_iter_advance(&mut message.msg_iter, skip);
