@@ -35,7 +35,18 @@ remove() {
 	done
 }
 
-# bench SUITE [BUSID]: run it and say whose modules did it
+# source_sink GADGET NUMBER LENGTH: a configuration that does nothing with the data but count it, and sends LENGTH bytes
+# at a time
+source_sink() {
+	local function=$1/functions/SourceSink.$2
+	mkdir "$function" "$1/configs/source.$2"
+	echo 2 >"$function/pattern"
+	echo "$3" >"$function/bulk_buflen"
+	echo 8 >"$function/bulk_qlen"
+	ln -s "$function" "$1/configs/source.$2/"
+}
+
+# bench SUITE [BUSID..]: run it and say whose modules did it
 bench() {
 	local line
 	/opt/usbip/sbin/usbip-bench ${COUNT:+--count} ${AMONG:+--among "$AMONG"} --only "$ONLY" "$@" >/tmp/out ||
@@ -43,11 +54,6 @@ bench() {
 	while IFS= read -r line; do
 		printf '%s\t%s\t%s\n' "$whose" "$round" "$line"
 	done </tmp/out | tee -a /tmp/measured
-}
-
-# What a device takes is measured once, before other things were allocated and freed.
-memory_of() {
-	bench memory
 }
 
 # alternate COMMAND: with the modules of C and of Rust in turns, then the cases again whose rounds do not agree, then

@@ -14,12 +14,7 @@ number=0
 # A device must not send more than it is asked for.
 for length in 4096 1024; do
 	number=$((number + 1))
-	function=$zero/functions/SourceSink.$number
-	mkdir "$function" "$zero/configs/source.$number"
-	echo 2 >"$function/pattern"
-	echo $length >"$function/bulk_buflen"
-	echo 8 >"$function/bulk_qlen"
-	ln -s "$function" "$zero/configs/source.$number/"
+	source_sink "$zero" $number $length
 done
 echo dummy_udc.0 >"$zero/UDC"
 wait_for 60 has_local 0525:a4a0 || die "no gadget"

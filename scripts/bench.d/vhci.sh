@@ -19,5 +19,4 @@ carried() {
 }
 
 round=0
-[ "$MEMORY" = 0 ] || both_of memory_of
 alternate suites

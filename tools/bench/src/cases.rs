@@ -292,16 +292,11 @@ pub(crate) fn vhci(options: &Options) -> Result<()> {
 /// usbip-host with a client in user space.
 pub(crate) fn host(options: &Options, busid: &str) -> Result<()> {
     let meter = Meter::new(options)?;
-    let (ours, theirs) = link::connection()?;
-    let id = link::device_id(busid)?;
-    link::export(busid, &theirs)?;
-    drop(theirs);
-    let mut client = Client::new(ours, id);
-    let configuration = client.control([0x80, 6, 0, 2, 0, 0, 0, 2])?;
+    let mut client = Client::connect(busid)?;
     // They are the same in both configurations.
-    let endpoints = bulk_endpoints(&configuration)?;
+    let endpoints = bulk_endpoints(&client.configuration()?)?;
     for (number, sizes) in GADGET_SIZES {
-        client.control([0, 9, number, 0, 0, 0, 0, 0])?;
+        client.configure(number)?;
         bulk(
             &meter,
             "host",

@@ -2,12 +2,9 @@
 
 //! A client in user space that keeps a number of requests under way.
 
-use std::{
-    io::{
-        self,
-        IoSlice, //
-    },
-    net::TcpStream, //
+use std::io::{
+    self,
+    IoSlice, //
 };
 
 use usbip_proto::{
@@ -23,6 +20,7 @@ use usbip_proto::{
 
 use crate::{
     cases::Result,
+    link,
     stream::{
         Stream,
         DATA, //
@@ -38,12 +36,27 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(socket: TcpStream, device: DevId) -> Self {
-        Self {
-            stream: Stream::new(socket),
+    /// Has usbip-host export the device `busid` to it.
+    pub(crate) fn connect(busid: &str) -> Result<Self> {
+        let (ours, theirs) = link::connection()?;
+        let device = link::device_id(busid)?;
+        link::export(busid, &theirs)?;
+        Ok(Self {
+            stream: Stream::new(ours),
             device,
             seqnum: Seqnum::FIRST,
-        }
+        })
+    }
+
+    /// Chooses a configuration: a device that was bound has none.
+    pub(crate) fn configure(&mut self, number: u8) -> Result<()> {
+        self.control([0, 9, number, 0, 0, 0, 0, 0])?;
+        Ok(())
+    }
+
+    /// The descriptors of the device's first configuration.
+    pub(crate) fn configuration(&mut self) -> Result<Vec<u8>> {
+        self.control([0x80, 6, 0, 2, 0, 0, 0, 2])
     }
 
     /// Makes a control transfer; gives the data that came.

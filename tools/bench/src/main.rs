@@ -40,7 +40,8 @@ const USAGE: &str = "usage: usbip-bench [--count] [--only TEXT] [--among FILE] [
   many          16 exporters in user space at once
   ux            an exporter in user space, imported by vhci-hcd over a connection that ux-pump carries
   vudc          a source-sink gadget on usbip-vudc.0, imported by vhci-hcd; waiting included
-  memory        what an imported device takes, idle and under load
+  memory [BUSID..]  what an imported device takes, idle and under load; or what exported source-sink gadgets do,
+                of which the first only warms up
 --count counts calls, wake-ups and allocations instead of time; --only runs the cases that contain TEXT;
 --among those whose names are lines of FILE; --times makes so many times the usual number of transfers";
 
@@ -79,7 +80,8 @@ fn run() -> Result<()> {
         ["many"] => cases::many(&options),
         ["ux"] => carried::run(&options),
         ["vudc"] => gadget::run(&options),
-        ["memory"] => memory::run(),
+        ["memory"] => memory::imported(),
+        ["memory", busids @ ..] => memory::exported(busids),
         _ => Err(USAGE.into()),
     }
 }

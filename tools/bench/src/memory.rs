@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//! Memory that an imported device takes: idle, while transfers run, and idle again after them.
+//! Memory that an imported or exported device takes: idle, while transfers run, and idle again after them.
 //!
 //! What user space takes for playing the other side is in it, and the same for all modules.
 
@@ -19,10 +19,12 @@ use usbip_user::scheduling::run_first;
 
 use crate::{
     cases::{
+        bulk_endpoints,
         Played,
         Result,
         KIB, //
     },
+    client::Client,
     descriptors::{
         BULK_IN,
         BULK_OUT, //
@@ -34,7 +36,7 @@ use crate::{
     }, //
 };
 
-const DEVICES: u64 = 16;
+const IMPORTED: usize = 16;
 /// After so long a device counts as idle: what modules keep for the next transfer is freed within half
 /// a minute.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -47,20 +49,41 @@ const COUNT: usize = 8 * DEPTH;
 const PAUSE: Duration = Duration::from_micros(200);
 
 /// Attaches devices and prints what each of them takes.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn imported() -> Result<()> {
     // What is made once, with the first device, is not counted.
     let first = [Played::new()?];
-    transfer(&first)?;
-    let meter = Meter::new()?;
-    let played = (0..DEVICES)
+    import(&first)?;
+    let meter = Meter::new("imported device", IMPORTED)?;
+    let played = (0..IMPORTED)
         .map(|_| Played::new())
         .collect::<Result<Vec<_>>>()?;
     meter.idle("idle")?;
-    meter.peak(|| transfer(&played))?;
+    meter.peak(|| import(&played))?;
     meter.idle("idle again")
 }
 
-fn transfer(played: &[Played]) -> Result<()> {
+/// Connects clients to bound source-sink gadgets and prints what each of those takes.
+pub(crate) fn exported(busids: &[&str]) -> Result<()> {
+    let (first, others) = busids.split_first().ok_or("no devices")?;
+    let mut first = [use_exported(first)?];
+    export(&mut first)?;
+    let meter = Meter::new("exported device", others.len())?;
+    let mut clients = others
+        .iter()
+        .map(|busid| use_exported(busid))
+        .collect::<Result<Vec<_>>>()?;
+    meter.idle("idle")?;
+    meter.peak(|| export(&mut clients))?;
+    meter.idle("idle again")
+}
+
+fn use_exported(busid: &str) -> Result<Client> {
+    let mut client = Client::connect(busid)?;
+    client.configure(1)?;
+    Ok(client)
+}
+
+fn import(played: &[Played]) -> Result<()> {
     let mut devices = played
         .iter()
         .map(|played| usbfs::open(played.import.path()))
@@ -76,25 +99,56 @@ fn transfer(played: &[Played]) -> Result<()> {
     Ok(())
 }
 
+fn export(clients: &mut [Client]) -> Result<()> {
+    let configuration = clients.first_mut().ok_or("no devices")?.configuration()?;
+    for (_, endpoint) in bulk_endpoints(&configuration)? {
+        let transfer = Transfer::bulk(endpoint, LENGTH);
+        thread::scope(|scope| {
+            let all: Vec<_> = clients
+                .iter_mut()
+                .map(|client| {
+                    // A boxed error may not leave its thread.
+                    let run = || {
+                        client
+                            .run(transfer, DEPTH, COUNT)
+                            .map_err(|error| error.to_string())
+                    };
+                    scope.spawn(run)
+                })
+                .collect();
+            for one in all {
+                one.join().map_err(|_| "a client panicked")??;
+            }
+            Ok::<_, Box<dyn std::error::Error>>(())
+        })?;
+    }
+    Ok(())
+}
+
 /// Prints what each of some devices takes.
 struct Meter {
+    /// What they are.
+    name: &'static str,
+    devices: u64,
     /// What was in use before there was any of them.
     used: u64,
     taken: u64,
 }
 
 impl Meter {
-    fn new() -> Result<Self> {
+    fn new(name: &'static str, devices: usize) -> Result<Self> {
         let used = used()?;
         Ok(Self {
+            name,
+            devices: u64::try_from(devices)?,
             used,
             taken: taken()?,
         })
     }
 
     /// What they take while nothing happens.
-    fn idle(&self, name: &str) -> Result<()> {
-        Self::print(name, used()?.saturating_sub(self.used));
+    fn idle(&self, when: &str) -> Result<()> {
+        self.print(when, used()?.saturating_sub(self.used));
         Ok(())
     }
 
@@ -117,13 +171,13 @@ impl Meter {
             ran?;
             Ok::<_, Box<dyn std::error::Error>>(most?)
         })?;
-        let name = format!("bulk {} KiB x {DEPTH}", LENGTH / KIB);
-        Self::print(&name, most.saturating_sub(self.taken));
+        let when = format!("bulk {} KiB x {DEPTH}", LENGTH / KIB);
+        self.print(&when, most.saturating_sub(self.taken));
         Ok(())
     }
 
-    fn print(name: &str, bytes: u64) {
-        println!("imported device, {name}\tbytes\t{}", bytes / DEVICES);
+    fn print(&self, when: &str, bytes: u64) {
+        println!("{}, {when}\tbytes\t{}", self.name, bytes / self.devices);
     }
 }
 
