@@ -22,10 +22,11 @@ import report
 STATUS_UNABLE = 2
 STATUS_REPORT = 99
 STATUS_TIMEOUT = 124
-# Seconds on an idle host; one that died is noticed at once.
-# How long a kernel may take to its first program, by attempt. An emulated machine that spins in early boot never gets
-# there, and one on a busy host needs minutes: so the first is given up soon, and the last is not.
+# How long a kernel may take to its first program, by attempt: on a busy host it needs minutes.
 BOOT_SECONDS = (120, 240, 600, 600)
+# An emulated machine that spins in early boot never gets there. However busy the host: one whose processors ran for
+# this long while the kernel said nothing spins.
+SILENT_PROCESSOR_SECONDS = 20
 KVM_TRIAL_SECONDS = 20
 POWEROFF_SECONDS = 180
 # After an oops most jobs never end; what else they print in this time may explain it.
@@ -264,7 +265,9 @@ class Machine:
                 if status is not None:
                     return status
                 if attempt < len(BOOT_SECONDS) and not self.stopping:
+                    last = self.log.rstrip("\n").rpartition("\n")[2] or "nothing"
                     self.say(f"{self.name}: the machine died before its first program ran (attempt {attempt}); trying again")
+                    self.say(f"{self.name}: the last that its kernel said: {last}")
             self.say(f"{self.name}: the machine does not start: {self._error_text()}")
             return STATUS_REPORT
         except OSError as error:
@@ -331,6 +334,7 @@ class Machine:
     def _carry(self, selector, lines):
         """Move bytes until QEMU ends or time runs out."""
         self._control = lines["control"]
+        said, used = 0, 0.0
         while True:
             ended = self.process.poll() is not None
             for key, _ in selector.select(0 if ended else 0.25):
@@ -340,11 +344,23 @@ class Machine:
                     data = key.fileobj.read() if ended else b""
             if ended:
                 return
+            if not self._hello:
+                if len(self.log) > said:
+                    said, used = len(self.log), self._processor_seconds()
+                elif self._processor_seconds() - used > SILENT_PROCESSOR_SECONDS:
+                    return
             if time.monotonic() >= self._deadline:
                 if self._hello and self._status is None and self.complaint is None:
                     self._timed_out = True
                     self._ask_where_it_hangs(lines["console"])
                 return
+
+    def _processor_seconds(self):
+        """What QEMU has used of the host's processors."""
+        with open(f"/proc/{self.process.pid}/stat") as stream:
+            # The name of the program, in parentheses, may hold anything.
+            fields = stream.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _ask_where_it_hangs(self, console):
         """Have the kernel print its blocked and running tasks into the log before the end."""
