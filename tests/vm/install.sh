@@ -23,8 +23,8 @@ depmod
 loaded_is() {
 	modprobe vhci-hcd || return 1
 	case $1 in
-		rust) grep '\[vhci_hcd\]' /proc/kallsyms | grep -q _R ;;
-		c) ! grep '\[vhci_hcd\]' /proc/kallsyms | grep -q _R ;;
+		rust) grep -F '[vhci_hcd]' /proc/kallsyms | grep -q _R ;;
+		c) ! grep -F '[vhci_hcd]' /proc/kallsyms | grep -q _R ;;
 	esac
 }
 

@@ -37,7 +37,7 @@ for module in usbip-core usbip-host vhci-hcd usbip-vudc; do
 	modprobe $module || not_ok "$module loads"
 	name=${module//-/_}
 	check "$name is loaded" grep -q "^$name " /proc/modules
-	check "$name is the Rust one" grep -q "_R" <(grep "\[$name\]" /proc/kallsyms)
+	check "$name is the Rust one" grep -q "_R" <(grep -F "[$name]" /proc/kallsyms)
 	case $module in
 		usbip-core)
 			same "its value" 0 "$(cat /sys/module/$name/parameters/usbip_debug_flag)"
