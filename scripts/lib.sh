@@ -17,6 +17,20 @@ esac
 USBIP_MIRROR=${USBIP_MIRROR:-http://deb.debian.org/debian}
 export TOP USBIP_CACHE USBIP_MIRROR
 
+# Programs of build/tools that measure and test: no system needs them installed.
+TEST_PROGRAMS="usbip-bench usbip-hostile ux-pump"
+
+# programs: the others, one path a line
+programs() {
+	local tool
+	for tool in "$TOP"/build/tools/*; do
+		case " $TEST_PROGRAMS " in
+			*" ${tool##*/} "*) ;;
+			*) [ ! -f "$tool" ] || [ ! -x "$tool" ] || echo "$tool" ;;
+		esac
+	done
+}
+
 log() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
 }

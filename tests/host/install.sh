@@ -26,6 +26,7 @@ for module in $modules; do
 	check "$module is in updates" cmp -s "build/$release/modules/$module.ko" "$bare/$tree/updates/$module.ko"
 done
 same "nothing else is under lib" "$(wc -w <<<"$modules")" "$(find "$bare/lib" -type f | wc -l)"
+same "no test program is installed" "" "$(find "$bare" -name 'usbip-bench' -o -name 'usbip-hostile' -o -name 'ux-pump')"
 check "make uninstall DESTDIR=" make -s uninstall DESTDIR="$bare" 2>>"$work/log"
 same "nothing is left" "" "$(find "$bare" -type f)"
 
