@@ -36,16 +36,12 @@ impl Controller {
         device: &Device,
         geometry: Geometry,
         events: &QueueHandle,
-        buses: &Allocated<Hub>,
+        buses: &mut Allocated<Hub>,
     ) -> Result<Arc<Self>> {
-        let hub = |speed, bus| Hub::new(id, speed, device, geometry, events, bus);
-        Ok(Arc::new(
-            Self {
-                high: hub(HubSpeed::High, buses.high())?,
-                super_speed: hub(HubSpeed::Super, buses.super_speed())?,
-            },
-            GFP_KERNEL,
-        )?)
+        let hub = |speed, ports: &mut _| Hub::new(id, speed, device, geometry, events, ports);
+        let high = hub(HubSpeed::High, buses.high())?;
+        let super_speed = hub(HubSpeed::Super, buses.super_speed())?;
+        Ok(Arc::new(Self { high, super_speed }, GFP_KERNEL)?)
     }
 
     /// The hub for high speed and below.

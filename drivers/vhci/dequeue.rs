@@ -27,11 +27,11 @@ use crate::{
 /// Those of [`Unlinking::check`].
 pub(crate) fn dequeue(port: &Port, urb: Unlinking<'_>) -> Result {
     let mut inner = port.lock();
-    let seqnum = Seqnum::new(urb.check(&inner)?);
+    let seqnum = Seqnum::new(urb.check(&mut inner)?);
     usbip_dbg!(Urb, "dequeue {}\n", seqnum.get());
     match inner.requests.unlink(seqnum) {
         Unlinked::Unsent(queued) => {
-            let detached = queued.detach(&inner);
+            let detached = queued.detach(&mut inner);
             drop(inner);
             detached.give_back(urb.status());
         }

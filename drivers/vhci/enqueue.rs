@@ -82,12 +82,12 @@ pub(crate) fn enqueue<'a>(session: &Session<Port>, urb: NewUrb<'a>) -> Outcome<'
 
     let is_alone = inner.requests.is_alone();
     let seqnum = inner.requests.next();
-    let (urb, outcome) = match urb.link(&inner, seqnum.get()) {
+    let (urb, outcome) = match urb.link(&mut inner, seqnum.get()) {
         Ok(linked) => linked,
         Err(outcome) => return outcome,
     };
     if let Err(urb) = inner.requests.submit(seqnum, urb, pending) {
-        let urb = urb.detach(&inner);
+        let urb = urb.detach(&mut inner);
         drop(inner);
         urb.give_back(Status::NOMEM);
         return outcome;
@@ -156,13 +156,13 @@ fn set_address<'a>(port: &Port, urb: NewUrb<'a>, address: u16) -> Outcome<'a> {
     if let Err(error) = admit(&inner, &urb) {
         return urb.refuse(error);
     }
-    let (mut urb, outcome) = match urb.link(&inner, 0) {
+    let (mut urb, outcome) = match urb.link(&mut inner, 0) {
         Ok(linked) => linked,
         Err(outcome) => return outcome,
     };
     inner.addressed = true;
     urb.set_result(0, 0, 0);
-    let urb = urb.detach(&inner);
+    let urb = urb.detach(&mut inner);
     drop(inner);
     urb.give_back(Status::OK);
     outcome

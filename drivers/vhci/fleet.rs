@@ -119,8 +119,8 @@ impl Fleet {
         if id >= self.geometry.controllers() {
             return Err(EINVAL);
         }
-        let buses = Allocated::new(device)?;
-        let controller = Controller::new(id, device, self.geometry, &self.events, &buses)?;
+        let mut buses = Allocated::new(device)?;
+        let controller = Controller::new(id, device, self.geometry, &self.events, &mut buses)?;
         let registered =
             buses.register(controller.high().clone(), controller.super_speed().clone())?;
         let mut running = Some(Running {

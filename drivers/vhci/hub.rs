@@ -10,10 +10,10 @@ use kernel::{
 
 use usbip_core::Session;
 use usbip_hcd::{
-    Bus,
     HubRequest,
     NewUrb,
     Outcome,
+    Ports,
     RootHub,
     Unlinking, //
 };
@@ -53,17 +53,17 @@ impl Hub {
         device: &Device,
         geometry: Geometry,
         events: &QueueHandle,
-        bus: &Bus,
+        keys: &mut Ports,
     ) -> Result<Arc<Self>> {
-        let root = Root::new(bus, device, speed, geometry)?;
+        let root = Root::new(keys.bus(), device, speed, geometry)?;
         let mut ports = KVec::with_capacity(usize::from(geometry.ports()), GFP_KERNEL)?;
-        for port in 0..geometry.ports() {
+        for (port, key) in (0..geometry.ports()).zip(keys) {
             let place = Place {
                 controller,
                 hub: speed,
                 port,
             };
-            let role = Port::new(place, place.number(geometry), root.clone());
+            let role = Port::new(place, place.number(geometry), root.clone(), key);
             ports.push(Session::new(role, events.clone())?, GFP_KERNEL)?;
         }
         Ok(Arc::new(Self { root, ports }, GFP_KERNEL)?)

@@ -3,7 +3,7 @@
 //! A port: the device that a peer exports there, and the requests to it.
 //!
 //! Lock order: [`Port::lock`] comes after the session's and is taken alone. All that changes while a device is
-//! attached is behind it, and it is the lock that usbcore's lists of the device's URBs are changed under.
+//! attached is behind it, and so is the key without which nobody changes usbcore's lists of the device's URBs.
 
 use core::fmt;
 
@@ -19,7 +19,11 @@ use usbip_core::{
     usbip_dbg,
     Role, //
 };
-use usbip_hcd::Child;
+use usbip_hcd::{
+    Child,
+    Keyed,
+    PortKey, //
+};
 use usbip_kernel::{
     irqlock::{
         SpinLockIrq,
@@ -59,6 +63,8 @@ pub(crate) struct Attachment {
 
 /// What changes while a device is attached.
 pub(crate) struct Inner {
+    /// The right to change usbcore's lists of the URBs to the device.
+    key: PortKey,
     /// What is attached; nothing if the port is free.
     pub(crate) attachment: Option<Attachment>,
     /// Whether requests are taken: from attaching until the connection is taken down.
@@ -69,6 +75,12 @@ pub(crate) struct Inner {
     pub(crate) addressed: bool,
     /// The requests that the peer has not answered.
     pub(crate) requests: Requests,
+}
+
+impl Keyed for Inner {
+    fn key(&mut self) -> &mut PortKey {
+        &mut self.key
+    }
 }
 
 /// A port of a root hub.
@@ -85,7 +97,12 @@ pub(crate) struct Port {
 
 impl Port {
     /// Makes a free port; `number` counts over all controllers.
-    pub(crate) fn new(place: Place, number: u32, root: Arc<Root>) -> impl PinInit<Self, Error> {
+    pub(crate) fn new(
+        place: Place,
+        number: u32,
+        root: Arc<Root>,
+        key: PortKey,
+    ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             place,
             number,
@@ -93,6 +110,7 @@ impl Port {
             output <- Signal::new(),
             inner <- new_spinlock_irq!(
                 Inner {
+                    key,
                     attachment: None,
                     open: false,
                     child: None,
@@ -180,7 +198,7 @@ impl Role for Port {
             let Some(urb) = inner.requests.take_any() else {
                 break;
             };
-            let urb = urb.detach(&inner);
+            let urb = urb.detach(&mut inner);
             drop(inner);
             urb.give_back(Status::NODEV);
         }

@@ -176,7 +176,7 @@ fn end(mut inner: SpinLockIrqGuard<'_, Inner>, seqnum: Seqnum, urb: Queued, stat
     let devid = inner.attachment.map_or(0, |a| a.devid.get());
     inner.requests.received();
     trace_return(devid, seqnum, &urb, status);
-    let urb = urb.detach(&inner);
+    let urb = urb.detach(&mut inner);
     drop(inner);
     urb.give_back(status);
 }

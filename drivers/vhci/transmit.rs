@@ -214,7 +214,7 @@ impl Transmitter {
                 Err(urb) => (urb, Status::NODEV),
             };
             trace_return(devid, seqnum, &urb, status);
-            hold(&mut self.answered, (urb.detach(&inner), status));
+            hold(&mut self.answered, (urb.detach(&mut inner), status));
         }
         drop(inner);
         for (urb, status) in self.answered.drain_all() {

@@ -25,12 +25,13 @@ use crate::{
         Ops,
         RootHub, //
     },
+    port::Ports,
 };
 
 /// The two buses of a controller whose root hubs are driven by a `T`, not registered yet.
 pub struct Allocated<T: RootHub> {
-    high: Bus,
-    super_speed: Bus,
+    high: Ports,
+    super_speed: Ports,
     _hub: PhantomData<fn(T)>,
 }
 
@@ -70,20 +71,20 @@ impl<T: RootHub> Allocated<T> {
         // SAFETY: The bus is valid, and nobody else knows of it yet.
         unsafe { bindings::usbip_helper_hcd_set_has_tt(high.as_ptr(), true) };
         Ok(Self {
-            high,
-            super_speed,
+            high: Ports::new(high),
+            super_speed: Ports::new(super_speed),
             _hub: PhantomData,
         })
     }
 
-    /// The bus for high speed and below.
-    pub fn high(&self) -> &Bus {
-        &self.high
+    /// The bus for high speed and below, with its ports.
+    pub fn high(&mut self) -> &mut Ports {
+        &mut self.high
     }
 
-    /// The bus for SuperSpeed and SuperSpeed Plus.
-    pub fn super_speed(&self) -> &Bus {
-        &self.super_speed
+    /// The bus for SuperSpeed and SuperSpeed Plus, with its ports.
+    pub fn super_speed(&mut self) -> &mut Ports {
+        &mut self.super_speed
     }
 
     /// Registers both buses, with the hubs that drive them.
@@ -94,8 +95,8 @@ impl<T: RootHub> Allocated<T> {
     #[doc(alias = "usb_add_hcd")]
     pub fn register(self, high: Arc<T>, super_speed: Arc<T>) -> Result<Registered<T>> {
         // The order of creation is that of registration; dropping the vector of one takes it out again.
-        let high = Added::new(self.high, high)?;
-        let super_speed = Added::new(self.super_speed, super_speed)?;
+        let high = Added::new(self.high.into_bus(), high)?;
+        let super_speed = Added::new(self.super_speed.into_bus(), super_speed)?;
         Ok(Registered { super_speed, high })
     }
 }

@@ -14,6 +14,7 @@ mod child;
 mod controller;
 mod incoming;
 mod ops;
+mod port;
 mod transfer;
 mod urb;
 
@@ -29,6 +30,11 @@ pub use crate::{
         HubRequest,
         RootHub,
         MAX_PORTS, //
+    },
+    port::{
+        Keyed,
+        PortKey,
+        Ports, //
     },
     transfer::Transfer,
     urb::{

@@ -65,8 +65,8 @@ pub struct HubRequest {
 
 /// A root hub, and the way to the devices behind it.
 ///
-/// One lock per port protects the URBs of the device there: whenever a method of [`NewUrb`], [`Unlinking`] or
-/// [`Queued`](crate::Queued) asks for a guard, it is that of the lock of the URB's port.
+/// A lock protects the URBs of the device on a port: the one behind which the driver keeps the port's
+/// [key](crate::PortKey). Methods of [`NewUrb`], [`Unlinking`] and [`Queued`](crate::Queued) ask for its guard.
 pub trait RootHub: Send + Sync + 'static {
     /// The driver's name.
     const DESCRIPTION: &'static CStr;

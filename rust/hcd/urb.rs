@@ -37,6 +37,7 @@ use crate::{
         Cursor,
         Incoming, //
     },
+    port::Keyed,
     transfer::Transfer, //
 };
 
@@ -108,20 +109,24 @@ impl<'a> NewUrb<'a> {
         }
     }
 
-    /// Takes the URB over and marks it with `tag`. The guard is that of the lock of the URB's port.
+    /// Takes the URB over and marks it with `tag`. The key of the URB's port is behind the guard.
     ///
     /// # Errors
     ///
-    /// If usbcore does not want the URB to be queued any more; that is the outcome then.
+    /// If usbcore does not want the URB to be queued any more, or if the key is another port's; that is the outcome
+    /// then.
     #[doc(alias = "usb_hcd_link_urb_to_ep")]
-    pub fn link<S>(
+    pub fn link<S: Keyed>(
         self,
-        _held: &SpinLockIrqGuard<'_, S>,
+        held: &mut SpinLockIrqGuard<'_, S>,
         tag: u32,
     ) -> Result<(Queued, Outcome<'a>), Outcome<'a>> {
+        if !held.key().fits(&self) {
+            return Err(self.refuse(EINVAL));
+        }
         let urb = self.urb.as_ptr();
         // SAFETY: By the type invariants the URB is valid and not linked; the guard shows that interrupts are
-        // off and that nobody else works on the endpoint's list.
+        // off, and the port's only key that nobody else works on the endpoint's list.
         let linked = to_result(unsafe { bindings::usb_hcd_link_urb_to_ep(self.hcd(), urb) });
         if let Err(error) = linked {
             return Err(self.refuse(error));
@@ -191,19 +196,28 @@ impl Unlinking<'_> {
     }
 
     /// Checks that the URB is still queued and not being unlinked already, and marks it as unlinked; returns
-    /// its tag. The guard is that of the lock of the URB's port.
+    /// its tag. The key of the URB's port is behind the guard.
     ///
     /// # Errors
     ///
-    /// `EIDRM` if the URB is not queued any more, `EBUSY` if it has been unlinked before.
+    /// `EIDRM` if the URB is not queued any more, `EBUSY` if it has been unlinked before; `EINVAL` if the key is
+    /// another port's.
     #[doc(alias = "usb_hcd_check_unlink_urb")]
-    pub fn check<S>(&self, _held: &SpinLockIrqGuard<'_, S>) -> Result<u32> {
+    pub fn check<S: Keyed>(&self, held: &mut SpinLockIrqGuard<'_, S>) -> Result<u32> {
         let urb = self.urb.as_ptr();
-        // SAFETY: By the type invariants the URB is valid; the guard shows that interrupts are off and that
-        // nobody else works on the endpoint's list.
+        // SAFETY: usbcore keeps the device for the time of the call; what is read of the URB never changes.
+        let transfer = unsafe { Transfer::from_raw(urb) };
+        if !held.key().fits(transfer) {
+            return Err(EINVAL);
+        }
+        // SAFETY: By the type invariants the URB is valid; the guard shows that interrupts are off, and the port's
+        // only key that nobody else works on the endpoint's list.
         unsafe {
-            let hcd = Transfer::from_raw(urb).hcd();
-            to_result(bindings::usb_hcd_check_unlink_urb(hcd, urb, self.status))?;
+            to_result(bindings::usb_hcd_check_unlink_urb(
+                transfer.hcd(),
+                urb,
+                self.status,
+            ))?;
             Ok(private_to_tag((*urb).hcpriv))
         }
     }
@@ -228,17 +242,22 @@ unsafe impl Send for Queued {}
 unsafe impl Sync for Queued {}
 
 impl Queued {
-    /// Takes the URB from its endpoint, so that it can be given back. The guard is that of the lock of the
-    /// URB's port.
+    /// Takes the URB from its endpoint, so that it can be given back. The key of the URB's port is behind the
+    /// guard; with another one the URB is lost.
     #[doc(alias = "usb_hcd_unlink_urb_from_ep")]
     #[inline]
-    pub fn detach<S>(self, _held: &SpinLockIrqGuard<'_, S>) -> Detached {
+    pub fn detach<S: Keyed>(self, held: &mut SpinLockIrqGuard<'_, S>) -> Detached {
+        if !held.key().fits(&self) {
+            return Detached { urb: None };
+        }
         let this = ManuallyDrop::new(self);
-        // SAFETY: By the type invariants the URB is linked; the guard shows that interrupts are off and that
-        // nobody else works on the endpoint's list.
+        // SAFETY: By the type invariants the URB is linked; the guard shows that interrupts are off, and the port's
+        // only key that nobody else works on the endpoint's list.
         unsafe { bindings::usb_hcd_unlink_urb_from_ep(this.hcd(), this.urb.as_ptr()) };
         // INVARIANT: Just done; the value is consumed without being dropped.
-        Detached { urb: this.urb }
+        Detached {
+            urb: Some(this.urb),
+        }
     }
 
     /// Appends the whole buffer to `frame`; returns how many bytes there are, at most the transfer's length.
@@ -334,10 +353,10 @@ impl Drop for Queued {
 ///
 /// # Invariants
 ///
-/// The URB is not linked to its endpoint, and this is the only value that stands for it.
+/// The URB, if there is one, is not linked to its endpoint, and this is the only value that stands for it.
 #[must_use]
 pub struct Detached {
-    urb: NonNull<urb>,
+    urb: Option<NonNull<urb>>,
 }
 
 // SAFETY: URBs belong to no thread.
@@ -350,17 +369,21 @@ impl Detached {
     #[doc(alias = "usb_hcd_giveback_urb")]
     #[inline]
     pub fn give_back(self, status: Status) {
-        let this = ManuallyDrop::new(self);
-        // SAFETY: By the type invariants the URB is ours and not linked; it is given up here.
-        unsafe { give_back(this.urb, status) };
+        let mut this = ManuallyDrop::new(self);
+        if let Some(urb) = this.urb.take() {
+            // SAFETY: By the type invariants the URB is ours and not linked; it is given up here.
+            unsafe { give_back(urb, status) };
+        }
     }
 }
 
 impl Drop for Detached {
     fn drop(&mut self) {
-        pr_err!("BUG: an URB was not given back\n");
-        // SAFETY: By the type invariants the URB is ours and not linked; it is given up here.
-        unsafe { give_back(self.urb, Status::SHUTDOWN) };
+        if let Some(urb) = self.urb.take() {
+            pr_err!("BUG: an URB was not given back\n");
+            // SAFETY: By the type invariants the URB is ours and not linked; it is given up here.
+            unsafe { give_back(urb, Status::SHUTDOWN) };
+        }
     }
 }
 

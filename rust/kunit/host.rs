@@ -16,8 +16,11 @@ use usbip_hcd::{
     Allocated,
     Bus,
     HubRequest,
+    Keyed,
     NewUrb,
     Outcome,
+    PortKey,
+    Ports,
     Queued,
     Registered,
     RootHub,
@@ -63,12 +66,21 @@ const CONFIGURATION: [u8; 39] = [
 
 /// What the lock of a hub protects.
 struct State {
+    key: PortKey,
     hub: roothub::Hub,
     /// Transfers that nobody has looked at, with their tags, in the order in which they came.
     queued: KVec<(u32, Queued)>,
     last: u32,
     /// The controller is about to go.
     leaving: bool,
+    /// The hub whose lock the next transfer is taken under, instead of this one's.
+    stranger: Option<Arc<Hub>>,
+}
+
+impl Keyed for State {
+    fn key(&mut self) -> &mut PortKey {
+        &mut self.key
+    }
 }
 
 /// One of the two hubs.
@@ -80,16 +92,18 @@ struct Hub {
 }
 
 impl Hub {
-    fn new(bus: &Bus, speed: HubSpeed) -> Result<Arc<Self>> {
+    fn new(ports: &mut Ports, speed: HubSpeed) -> Result<Arc<Self>> {
         let state = State {
+            key: ports.next().ok_or(EINVAL)?,
             hub: roothub::Hub::new(speed, Geometry::new(1, 1).ok_or(EINVAL)?),
             queued: KVec::with_capacity(ROOM, GFP_KERNEL)?,
             last: 0,
             leaving: false,
+            stranger: None,
         };
         Arc::pin_init(
             pin_init!(Self {
-                bus: bus.clone(),
+                bus: ports.bus().clone(),
                 state <- new_spinlock_irq!(state, "kunit::hub"),
             }),
             GFP_KERNEL,
@@ -118,8 +132,8 @@ impl Hub {
     }
 
     fn give_back(&self, queued: Queued, status: Status) {
-        let state = self.state.lock();
-        let detached = queued.detach(&state);
+        let mut state = self.state.lock();
+        let detached = queued.detach(&mut state);
         drop(state);
         detached.give_back(status);
     }
@@ -195,9 +209,20 @@ impl RootHub for Hub {
             drop(state);
             return urb.refuse(ENODEV);
         }
+        if let Some(stranger) = state.stranger.take() {
+            drop(state);
+            let mut other = stranger.state.lock();
+            return match urb.link(&mut other, 0) {
+                Ok((queued, outcome)) => {
+                    let _fits = other.queued.push_within_capacity((0, queued));
+                    outcome
+                }
+                Err(outcome) => outcome,
+            };
+        }
         let tag = state.last.wrapping_add(1);
         state.last = tag;
-        match urb.link(&state, tag) {
+        match urb.link(&mut state, tag) {
             Ok((queued, outcome)) => {
                 // There is room.
                 let _fits = state.queued.push_within_capacity((tag, queued));
@@ -209,11 +234,11 @@ impl RootHub for Hub {
 
     fn dequeue(&self, urb: Unlinking<'_>) -> Result {
         let mut state = self.state.lock();
-        let tag = urb.check(&state)?;
+        let tag = urb.check(&mut state)?;
         let place = state.queued.iter().position(|(other, _)| *other == tag);
         // If it is not there, the test has it, and gives it back.
         if let Some((_, queued)) = place.and_then(|place| state.queued.remove(place).ok()) {
-            let detached = queued.detach(&state);
+            let detached = queued.detach(&mut state);
             drop(state);
             detached.give_back(urb.status());
         }
@@ -245,7 +270,7 @@ impl Made for Buses {
     const NAME: &'static CStr = c"usbip_kunit_hcd";
 
     fn make(device: &device::Device) -> Result<Self> {
-        let buses = Allocated::new(device)?;
+        let mut buses = Allocated::new(device)?;
         let high = Hub::new(buses.high(), HubSpeed::High)?;
         let super_speed = Hub::new(buses.super_speed(), HubSpeed::Super)?;
         Ok(Self(buses.register(high, super_speed)?))
@@ -393,6 +418,25 @@ mod tests {
             front.put_data(&mut list)?;
             assert!(list.parts().flatten().eq(sent.iter().take(size)));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_transfer_is_taken_under_the_lock_of_its_port_only() -> Result {
+        let (board, hub) = board()?;
+        let (device, inbox) = (hub.plug()?, inbox()?);
+        let endpoint = device.endpoint(1, Direction::In).ok_or(ENODEV)?;
+        hub.state.lock().stranger = Some(board.with(|buses| buses.0.super_speed().clone())?);
+        let urb = inbox.urb(&device, &to(endpoint, 64))?;
+        let refused = urb.submit(&device);
+        assert!(refused.is_err_and(|rejected| rejected.status == Status::INVAL));
+        assert!(hub.next().is_none());
+        // The next one is taken as ever.
+        let urb = inbox.urb(&device, &to(endpoint, 64))?;
+        assert!(urb.submit(&device).is_ok());
+        hub.give_back(hub.await_next()?, Status::OK);
+        assert!(inbox.wait(1));
+        assert!(inbox.pop().is_some_and(|urb| urb.status().is_ok()));
         Ok(())
     }
 
