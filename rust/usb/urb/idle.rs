@@ -163,9 +163,9 @@ impl<C: Complete> Urb<Idle, C> {
             (*raw.as_ptr()).dev = device.as_raw();
             (*raw.as_ptr()).pipe = pipe;
         }
-        // SAFETY: The URB is set up: its memory is as large as it says, in pieces only if the
-        // controller takes pieces, offsets of packets are within it, no flag speaks of DMA addresses, and the callback suits the context. The
-        // device is valid during the call, and later for as long as the controller has the URB.
+        // SAFETY: The URB is set up: its memory is as large as it says, in pieces only if the controller takes
+        // pieces, offsets of packets are within it, no flag speaks of DMA addresses, and the callback suits the
+        // context. The device is valid during the call, and later for as long as the controller has the URB.
         let result = unsafe { bindings::usb_submit_urb(raw.as_ptr(), INSIST) };
         if result == 0 {
             return Ok(());
