@@ -193,12 +193,15 @@ impl Race {
         second(context)
     }
 
-    /// Begins the first of them earlier, unless its lead is nothing or less.
+    /// Whether the first of them has to begin earlier.
+    pub(crate) fn has_head_start(&self) -> bool {
+        self.lead > 0
+    }
+
+    /// Begins the first of them by its lead earlier.
     pub(crate) fn head_start(&self, begin: impl FnOnce() -> Result) -> Result {
-        if self.lead > 0 {
-            begin()?;
-            Self::pause(self.lead.unsigned_abs());
-        }
+        begin()?;
+        Self::pause(self.lead.unsigned_abs());
         Ok(())
     }
 
