@@ -4,7 +4,7 @@
  *
  * Write TEXT to FILE with one write(2), as the tools do, with a file descriptor of a chosen kind open; "{}" in
  * TEXT becomes its number and "\n" a newline. Print "ok COUNT" or the name of the errno. With -w, a
- * child keeps the descriptor and its peer open for so long: the kernel holds the one, nobody else the other.
+ * child keeps the peer open for so long, or until the kernel closes the descriptor, which only it holds then.
  * The second TEXT is about the peer: what is given both ends to, is connected. With -p, it is written when there is a
  * file GO.
  */
@@ -17,6 +17,7 @@
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,7 +204,9 @@ int main(int argc, char **argv)
 		/* Whoever reads our output is not to wait for this process. */
 		close(STDOUT_FILENO);
 		close(STDERR_FILENO);
-		sleep(seconds);
+		if (fd >= 0)
+			close(fd);
+		poll(&(struct pollfd){ .fd = peer, .events = POLLRDHUP }, 1, seconds * 1000);
 	}
 	return count < 0;
 }

@@ -47,7 +47,7 @@ by_rmmod() {
 }
 # Nobody answers: what is queued is given up.
 by_silence() {
-	fdwrite -w 1 unix-stream $VHCI/attach '15 {} 65538 5'
+	fdwrite -w 60 unix-stream $VHCI/attach '15 {} 65538 5'
 	sleep 0.3
 	echo 15 >$VHCI/detach && wait_for 20 ports_free && wait_for 10 threads_gone
 }

@@ -19,12 +19,12 @@ absent() {
 }
 check "the table of a controller without a driver" cmp <(absent) $VHCI/status.1
 same "the others are as before" 004 "$(port_state 0)"
-got=$(fdwrite -w 5 unix-stream $VHCI/attach '0 {} 65538 3')
+got=$(fdwrite -w 60 unix-stream $VHCI/attach '0 {} 65538 3')
 same "the others still attach" ok "${got%% *}"
 errno ok none $VHCI/detach 0
 echo vhci_hcd.1 >/sys/bus/platform/drivers/vhci_hcd/bind
 same "after bind the table is back" 004 "$(port_state 30)"
-got=$(fdwrite -w 5 unix-stream $VHCI/attach '30 {} 65538 3')
+got=$(fdwrite -w 60 unix-stream $VHCI/attach '30 {} 65538 3')
 same "after bind it attaches" ok "${got%% *}"
 errno ok none $VHCI/detach 30
 check "all ports become free" wait_for 30 ports_free
