@@ -4,6 +4,7 @@
 #
 # A server that says whatever it likes, against vhci: each fault of the C module.
 
+ALL_CONTROLLERS=yes
 . /tests/lib.sh
 modprobe -a vhci-hcd usbip-host
 usbip-hostile vhci without=failslab || failures=1

@@ -6,6 +6,7 @@
 # Everything that comes and goes, in loops, while others look: modules while status is read, the device while it
 # is exported, the driver while somebody attaches.
 
+ALL_CONTROLLERS=yes
 . /tests/lib.sh
 . /tests/fault.sh
 ROUNDS=4

@@ -6,6 +6,7 @@
 # All 240 ports at once, attached and detached a hundred times, with peers that never answer, and four real devices
 # ten times. The debug kernel, on which a round takes many times as long, does ten of the hundred.
 
+ALL_CONTROLLERS=yes
 . /tests/lib.sh
 . /tests/fault.sh
 ROUNDS=${ROUNDS:-$(full && echo 10 || echo 100)} TOGETHER=4 DEVICES=10

@@ -6,6 +6,7 @@
 # What the node promises to programs, asked by a C program that knows only the header; and that whatever it does,
 # ports become free and modules unload.
 
+ALL_CONTROLLERS=yes
 . /tests/lib.sh
 modprobe vhci-hcd
 modprobe usbip-ux || die "usbip-ux does not load"

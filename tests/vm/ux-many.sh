@@ -6,6 +6,7 @@
 # 64 devices at once, each on a connection of its own that programs carry, on the importing side of all and on both
 # sides of every other one. Each is seen as what it is, all are used at the same time, and all of them go at once.
 
+ALL_CONTROLLERS=yes
 . /tests/lib.sh
 . /tests/vudc.sh
 . /tests/ux.sh

@@ -2,6 +2,7 @@
 #
 # Every file of vhci_hcd.0: mode, text to the byte, and the errno of every bad write.
 
+ALL_CONTROLLERS=yes
 . /tests/lib.sh
 modprobe vhci-hcd
 
