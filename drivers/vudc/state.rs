@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What moves between the transfers of the host and the requests of the gadget driver.
+//! The endpoints of a device, with the transfers of the host and the requests of the gadget driver that wait there.
 //!
 //! All of this happens under the engine's lock, so that nothing here calls anybody: what is to be done without the
 //! lock is handed out as [`Work`].
+
+mod advance;
+mod control;
 
 use kernel::prelude::*;
 
@@ -16,18 +19,9 @@ use usbip_gadget::{
 use usbip_logic::{
     budget::Budget,
     gadget::{
-        decide,
         interval_ns,
-        packet,
-        step,
-        Answer,
-        Device,
-        Feature,
         Features,
-        Host,
         Pace,
-        Packet,
-        Side,
         Turns, //
     },
 };
@@ -44,9 +38,6 @@ use crate::urb::{
     Urb,
     UrbQueue, //
 };
-
-/// Bytes that are moved at a time: interrupts are off meanwhile.
-const SLICE: usize = 64 << 10;
 
 /// The bytes of a device descriptor (USB 2.0 table 9-8).
 pub(crate) const DESCRIPTOR: usize = 18;
@@ -326,338 +317,9 @@ impl State {
             .is_some_and(|urb| urb.seqnum() == seqnum && urb.stage() == Stage::Data);
         if waits {
             if let Some(urb) = state.urbs.pop() {
-                finish(&mut self.outbox, urb, Status::PIPE);
+                advance::finish(&mut self.outbox, urb, Status::PIPE);
             }
         }
         self.turns.insert(Endpoint::CONTROL.index());
     }
-
-    /// Moves what can move until something is to be done without the lock.
-    pub(crate) fn advance(&mut self, now: u64) -> Work {
-        let mut wake = None;
-        self.turns.resume();
-        let mut done = RequestQueue::new();
-        let mut moved = 0;
-        while let Some(endpoint) = self.turns.next().and_then(Endpoint::new) {
-            if endpoint.is_control() && !done.is_empty() {
-                // These go first: what the control endpoint wants done may depend on them.
-                break;
-            }
-            self.turns.pass(endpoint.index());
-            let progress = match self.endpoint(endpoint).and_then(|state| state.config) {
-                None if endpoint.is_control() => match self.control(&mut done) {
-                    Control::Work(work) => return work,
-                    Control::Progress(progress) => progress,
-                },
-                None => Progress::Blocked,
-                Some(config) if config.kind.is_isochronous() => {
-                    self.isochronous(endpoint, config, now, &mut done)
-                }
-                Some(config) => self.plain(endpoint, config, &mut done, &mut moved),
-            };
-            match progress {
-                Progress::Blocked => self.turns.remove(endpoint.index()),
-                Progress::At(time) => {
-                    self.turns.postpone(endpoint.index());
-                    wake = Some(wake.map_or(time, |wake: u64| wake.min(time)));
-                }
-                // The gadget driver has to get what is done before the endpoint goes on.
-                Progress::Enough => break,
-            }
-            if moved >= SLICE {
-                break;
-            }
-        }
-        if !done.is_empty() || !self.turns.is_empty() {
-            // Even if nothing is to be given back: others want the lock.
-            return Work::GiveBack(done);
-        }
-        Work::Wait(wake)
-    }
-
-    /// Moves data of a bulk or interrupt endpoint.
-    fn plain(
-        &mut self,
-        endpoint: Endpoint,
-        config: EndpointConfig,
-        done: &mut RequestQueue,
-        moved: &mut usize,
-    ) -> Progress {
-        let Some(state) = self.endpoints.get_mut(endpoint.index()) else {
-            return Progress::Blocked;
-        };
-        while *moved < SLICE {
-            let Some(urb) = state.urbs.front() else {
-                return Progress::Blocked;
-            };
-            if state.halted {
-                if let Some(urb) = state.urbs.pop() {
-                    finish(&mut self.outbox, urb, Status::PIPE);
-                }
-                continue;
-            }
-            let max_packet = usize::from(config.max_packet);
-            let Some(step) = meet(urb, &mut state.requests, config.direction(), max_packet) else {
-                return Progress::Blocked;
-            };
-            *moved = moved.saturating_add(step.bytes);
-            if step.device != Device::Open {
-                if let Some(request) = state.requests.pop() {
-                    done.push(request);
-                }
-            }
-            if let Host::Ended(status) = step.host {
-                if let Some(urb) = state.urbs.pop() {
-                    finish(&mut self.outbox, urb, status);
-                }
-            }
-        }
-        Progress::Enough
-    }
-
-    /// Goes on with a control transfer.
-    fn control(&mut self, done: &mut RequestQueue) -> Control {
-        let super_speed = self.is_super_speed();
-        let Some(state) = self.endpoints.first_mut() else {
-            return Control::BLOCKED;
-        };
-        let Some(urb) = state.urbs.front() else {
-            return Control::BLOCKED;
-        };
-        if urb.stage() == Stage::Setup {
-            // What is still queued answers an earlier request, which is gone.
-            while let Some(mut request) = state.requests.pop() {
-                request.end(Status::OVERFLOW);
-                done.push(request);
-            }
-            if !done.is_empty() {
-                return Control::Progress(Progress::Enough);
-            }
-            urb.begin_data();
-            state.halted = false;
-            let answer = decide(urb.setup(), super_speed);
-            if answer == Answer::Gadget {
-                return Control::Work(Work::Setup(urb.seqnum(), *urb.setup()));
-            }
-            return self.answer(answer);
-        }
-        if state.halted {
-            if let Some(urb) = state.urbs.pop() {
-                finish(&mut self.outbox, urb, Status::PIPE);
-            }
-            return Control::Progress(Progress::Enough);
-        }
-        let max_packet = if super_speed { 512 } else { 64 };
-        let direction = urb.direction();
-        let Some(step) = meet(urb, &mut state.requests, direction, max_packet) else {
-            return Control::BLOCKED;
-        };
-        // One request answers one transfer, whatever their lengths.
-        let ended = match (step.host, step.device) {
-            (Host::Ended(status), _) => Some(status),
-            (Host::Open, Device::Ended(_)) => Some(Status::OK),
-            (Host::Open, Device::Open) => None,
-        };
-        if let Some(status) = ended {
-            if let Some(mut request) = state.requests.pop() {
-                if step.device == Device::Open {
-                    request.end(Status::OK);
-                }
-                done.push(request);
-            }
-            if let Some(urb) = state.urbs.pop() {
-                finish(&mut self.outbox, urb, status);
-            }
-        }
-        Control::Progress(Progress::Enough)
-    }
-
-    /// Answers a control transfer that is the controller's.
-    fn answer(&mut self, answer: Answer) -> Control {
-        let mut work = None;
-        let outcome = match answer {
-            Answer::Gadget | Answer::Stall => None,
-            Answer::Done => Some([0, 0]),
-            Answer::Address(_) => {
-                work = Some(Work::Addressed);
-                Some([0, 0])
-            }
-            Answer::Feature(feature, on) => {
-                self.features.set(feature, on);
-                if feature == Feature::RemoteWakeup {
-                    work = Some(Work::Wakeup(on && self.may_wake));
-                }
-                Some([0, 0])
-            }
-            Answer::Halt(address, halt) => self.host_halts(address, halt).then_some([0, 0]),
-            Answer::DeviceStatus => Some([self.features.byte(), 0]),
-            Answer::InterfaceStatus => Some([0, 0]),
-            Answer::EndpointStatus(address) => self
-                .by_address(address)
-                .map(|state| [u8::from(state.halted), 0]),
-        };
-        let Some(mut urb) = self
-            .endpoints
-            .first_mut()
-            .and_then(|state| state.urbs.pop())
-        else {
-            return Control::BLOCKED;
-        };
-        let status = match outcome {
-            None => Status::PIPE,
-            Some(bytes) if urb.direction().is_in() => {
-                urb.fill(&bytes);
-                Status::OK
-            }
-            Some(_) => {
-                urb.take_all();
-                Status::OK
-            }
-        };
-        finish(&mut self.outbox, urb, status);
-        match work {
-            Some(work) => Control::Work(work),
-            None => Control::Progress(Progress::Enough),
-        }
-    }
-
-    /// The endpoint that a descriptor's address names, the control endpoint too.
-    fn by_address(&mut self, address: u8) -> Option<&mut EndpointState> {
-        let direction = if address & 0x80 != 0 {
-            Direction::In
-        } else {
-            Direction::Out
-        };
-        let (endpoint, _) = self.find(address & 0x0f, direction)?;
-        self.endpoint(endpoint)
-    }
-
-    /// The host halts an endpoint, or ends its halt; says whether there is such an endpoint.
-    fn host_halts(&mut self, address: u8, halt: bool) -> bool {
-        let Some(state) = self.by_address(address) else {
-            return false;
-        };
-        state.halted = halt || state.wedged;
-        let direction = if address & 0x80 != 0 {
-            Direction::In
-        } else {
-            Direction::Out
-        };
-        if let Some((endpoint, _)) = self.find(address & 0x0f, direction) {
-            self.wake(endpoint);
-        }
-        true
-    }
-
-    /// Moves the packets of an isochronous endpoint that are due.
-    fn isochronous(
-        &mut self,
-        endpoint: Endpoint,
-        config: EndpointConfig,
-        now: u64,
-        done: &mut RequestQueue,
-    ) -> Progress {
-        let direction = config.direction();
-        let Some(state) = self.endpoints.get_mut(endpoint.index()) else {
-            return Progress::Blocked;
-        };
-        loop {
-            let Some(urb) = state.urbs.front() else {
-                return Progress::Blocked;
-            };
-            let Some(place) = urb.next_packet() else {
-                if let Some(urb) = state.urbs.pop() {
-                    finish(&mut self.outbox, urb, Status::OK);
-                }
-                continue;
-            };
-            if state.requests.is_empty() && !done.is_empty() {
-                // The gadget driver may have more once it gets these back.
-                return Progress::Enough;
-            }
-            if let Packet::At(time) = state.pace.packet(now, state.period) {
-                return Progress::At(time);
-            }
-            let Some(mut request) = state.requests.front() else {
-                // The device sends nothing, or does not listen.
-                let lost = match direction {
-                    Direction::In => 0,
-                    Direction::Out => place.len(),
-                };
-                urb.end_packet(lost, Status::OK);
-                continue;
-            };
-            let step = packet(direction, place.len(), request.left());
-            carry(direction, place, &mut request, step.bytes);
-            request.end(step.device);
-            urb.end_packet(step.bytes, step.host);
-            if let Some(request) = state.requests.pop() {
-                done.push(request);
-            }
-        }
-    }
-}
-
-/// How far an endpoint has come.
-enum Progress {
-    /// Nothing more can move.
-    Blocked,
-    /// Nothing more moves before that time.
-    At(u64),
-    /// More may move, later.
-    Enough,
-}
-
-/// How far the control endpoint has come.
-enum Control {
-    Progress(Progress),
-    Work(Work),
-}
-
-impl Control {
-    const BLOCKED: Self = Self::Progress(Progress::Blocked);
-}
-
-/// Ends a transfer.
-fn finish(outbox: &mut UrbQueue, mut urb: KBox<Urb>, status: Status) {
-    urb.end(status);
-    outbox.push(urb);
-}
-
-/// Lets a transfer and the first request carry each other one step further, and notes how the request ends. `None`
-/// if there is no request.
-fn meet(
-    urb: &mut Urb,
-    requests: &mut RequestQueue,
-    direction: Direction,
-    max_packet: usize,
-) -> Option<usbip_logic::gadget::Step> {
-    let mut request = requests.front()?;
-    let device = Side {
-        left: request.left(),
-        zero: request.zero(),
-    };
-    let step = step(direction, urb.side(), device, max_packet, SLICE);
-    carry(direction, urb.rest(), &mut request, step.bytes);
-    urb.advance(step.bytes);
-    if let Device::Ended(status) = step.device {
-        request.end(status);
-    }
-    Some(step)
-}
-
-/// Moves bytes between the beginning of `host` and what is left of a request. There are as many on both sides.
-fn carry(
-    direction: Direction,
-    host: &mut [u8],
-    request: &mut usbip_gadget::Front<'_>,
-    count: usize,
-) {
-    let Some(host) = host.get_mut(..count) else {
-        return;
-    };
-    match direction {
-        Direction::In => request.send(host),
-        Direction::Out => request.receive(host),
-    };
 }

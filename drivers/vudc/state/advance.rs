@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Carrying data between the transfers of the host and the requests of the gadget driver.
+
+use kernel::prelude::*;
+
+use usbip_gadget::{
+    Endpoint,
+    EndpointConfig,
+    Front,
+    RequestQueue, //
+};
+use usbip_logic::gadget::{
+    packet,
+    step,
+    Device,
+    Host,
+    Packet,
+    Side,
+    Step, //
+};
+use usbip_proto::{
+    Direction,
+    Status, //
+};
+
+use crate::urb::{
+    Urb,
+    UrbQueue, //
+};
+
+use super::{
+    control::Control,
+    State,
+    Work, //
+};
+
+/// Bytes that are moved at a time: interrupts are off meanwhile.
+const SLICE: usize = 64 << 10;
+
+impl State {
+    /// Moves what can move until something is to be done without the lock.
+    pub(crate) fn advance(&mut self, now: u64) -> Work {
+        let mut wake = None;
+        self.turns.resume();
+        let mut done = RequestQueue::new();
+        let mut moved = 0;
+        while let Some(endpoint) = self.turns.next().and_then(Endpoint::new) {
+            if endpoint.is_control() && !done.is_empty() {
+                // These go first: what the control endpoint wants done may depend on them.
+                break;
+            }
+            self.turns.pass(endpoint.index());
+            let progress = match self.endpoint(endpoint).and_then(|state| state.config) {
+                None if endpoint.is_control() => match self.control(&mut done) {
+                    Control::Work(work) => return work,
+                    Control::Progress(progress) => progress,
+                },
+                None => Progress::Blocked,
+                Some(config) if config.kind.is_isochronous() => {
+                    self.isochronous(endpoint, config, now, &mut done)
+                }
+                Some(config) => self.plain(endpoint, config, &mut done, &mut moved),
+            };
+            match progress {
+                Progress::Blocked => self.turns.remove(endpoint.index()),
+                Progress::At(time) => {
+                    self.turns.postpone(endpoint.index());
+                    wake = Some(wake.map_or(time, |wake: u64| wake.min(time)));
+                }
+                // The gadget driver has to get what is done before the endpoint goes on.
+                Progress::Enough => break,
+            }
+            if moved >= SLICE {
+                break;
+            }
+        }
+        if !done.is_empty() || !self.turns.is_empty() {
+            // Even if nothing is to be given back: others want the lock.
+            return Work::GiveBack(done);
+        }
+        Work::Wait(wake)
+    }
+
+    /// Moves data of a bulk or interrupt endpoint.
+    fn plain(
+        &mut self,
+        endpoint: Endpoint,
+        config: EndpointConfig,
+        done: &mut RequestQueue,
+        moved: &mut usize,
+    ) -> Progress {
+        let Some(state) = self.endpoints.get_mut(endpoint.index()) else {
+            return Progress::Blocked;
+        };
+        while *moved < SLICE {
+            let Some(urb) = state.urbs.front() else {
+                return Progress::Blocked;
+            };
+            if state.halted {
+                if let Some(urb) = state.urbs.pop() {
+                    finish(&mut self.outbox, urb, Status::PIPE);
+                }
+                continue;
+            }
+            let max_packet = usize::from(config.max_packet);
+            let Some(step) = meet(urb, &mut state.requests, config.direction(), max_packet) else {
+                return Progress::Blocked;
+            };
+            *moved = moved.saturating_add(step.bytes);
+            if step.device != Device::Open {
+                if let Some(request) = state.requests.pop() {
+                    done.push(request);
+                }
+            }
+            if let Host::Ended(status) = step.host {
+                if let Some(urb) = state.urbs.pop() {
+                    finish(&mut self.outbox, urb, status);
+                }
+            }
+        }
+        Progress::Enough
+    }
+
+    /// Moves the packets of an isochronous endpoint that are due.
+    fn isochronous(
+        &mut self,
+        endpoint: Endpoint,
+        config: EndpointConfig,
+        now: u64,
+        done: &mut RequestQueue,
+    ) -> Progress {
+        let direction = config.direction();
+        let Some(state) = self.endpoints.get_mut(endpoint.index()) else {
+            return Progress::Blocked;
+        };
+        loop {
+            let Some(urb) = state.urbs.front() else {
+                return Progress::Blocked;
+            };
+            let Some(place) = urb.next_packet() else {
+                if let Some(urb) = state.urbs.pop() {
+                    finish(&mut self.outbox, urb, Status::OK);
+                }
+                continue;
+            };
+            if state.requests.is_empty() && !done.is_empty() {
+                // The gadget driver may have more once it gets these back.
+                return Progress::Enough;
+            }
+            if let Packet::At(time) = state.pace.packet(now, state.period) {
+                return Progress::At(time);
+            }
+            let Some(mut request) = state.requests.front() else {
+                // The device sends nothing, or does not listen.
+                let lost = match direction {
+                    Direction::In => 0,
+                    Direction::Out => place.len(),
+                };
+                urb.end_packet(lost, Status::OK);
+                continue;
+            };
+            let step = packet(direction, place.len(), request.left());
+            carry(direction, place, &mut request, step.bytes);
+            request.end(step.device);
+            urb.end_packet(step.bytes, step.host);
+            if let Some(request) = state.requests.pop() {
+                done.push(request);
+            }
+        }
+    }
+}
+
+/// How far an endpoint has come.
+pub(super) enum Progress {
+    /// Nothing more can move.
+    Blocked,
+    /// Nothing more moves before that time.
+    At(u64),
+    /// More may move, later.
+    Enough,
+}
+
+/// Ends a transfer.
+pub(super) fn finish(outbox: &mut UrbQueue, mut urb: KBox<Urb>, status: Status) {
+    urb.end(status);
+    outbox.push(urb);
+}
+
+/// Lets a transfer and the first request carry each other one step further, and notes how the request ends. `None`
+/// if there is no request.
+pub(super) fn meet(
+    urb: &mut Urb,
+    requests: &mut RequestQueue,
+    direction: Direction,
+    max_packet: usize,
+) -> Option<Step> {
+    let mut request = requests.front()?;
+    let device = Side {
+        left: request.left(),
+        zero: request.zero(),
+    };
+    let step = step(direction, urb.side(), device, max_packet, SLICE);
+    carry(direction, urb.rest(), &mut request, step.bytes);
+    urb.advance(step.bytes);
+    if let Device::Ended(status) = step.device {
+        request.end(status);
+    }
+    Some(step)
+}
+
+/// Moves bytes between the beginning of `host` and what is left of a request. There are as many on both sides.
+fn carry(direction: Direction, host: &mut [u8], request: &mut Front<'_>, count: usize) {
+    let Some(host) = host.get_mut(..count) else {
+        return;
+    };
+    match direction {
+        Direction::In => request.send(host),
+        Direction::Out => request.receive(host),
+    };
+}
