@@ -35,11 +35,6 @@ impl IoVecs {
         Self(KVec::new())
     }
 
-    /// Room for that many parts. May sleep.
-    pub fn with_capacity(parts: usize) -> Result<Self> {
-        Ok(Self(KVec::with_capacity(parts, GFP_KERNEL)?))
-    }
-
     /// An empty list of parts to read to.
     #[inline]
     pub fn read(&mut self) -> ReadVec<'_> {

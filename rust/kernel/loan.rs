@@ -38,7 +38,6 @@ use crate::{
     },
     waitq::{
         signal_pending,
-        Sleep,
         WaitQueue,
         Watch, //
     }, //
@@ -199,7 +198,7 @@ impl Outbox {
         self.desk.lock().put(cursor);
         self.readers.wake();
 
-        self.sender.wait(Sleep::Idle, timeout.jiffies(), || {
+        self.sender.wait(timeout.jiffies(), || {
             !self.is_full() || !self.is_linked()
         });
 
@@ -362,7 +361,7 @@ impl Inbox {
         self.writers.wake();
 
         let end = loop {
-            let woken = self.lender.wait(Sleep::Idle, period.jiffies(), || {
+            let woken = self.lender.wait(period.jiffies(), || {
                 self.broken.load(Acquire) || !self.is_linked()
             });
             if woken {

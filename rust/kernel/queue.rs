@@ -104,12 +104,6 @@ impl OwnedQueue {
             shared: self.shared.clone(),
         }
     }
-
-    /// Waits until the work that was queued before has run. May sleep.
-    pub fn flush(&self) {
-        // SAFETY: By the invariant the queue is alive.
-        unsafe { bindings::__flush_workqueue(self.queue.as_ptr()) };
-    }
 }
 
 impl Drop for OwnedQueue {

@@ -24,7 +24,6 @@ pub struct RateLimit {
     /// Clock plus one, so that zero stands for never.
     begun: Atomic<u64>,
     said: Atomic<u32>,
-    missed: Atomic<u32>,
 }
 
 impl RateLimit {
@@ -41,7 +40,6 @@ impl RateLimit {
             burst,
             begun: Atomic::new(0),
             said: Atomic::new(0),
-            missed: Atomic::new(0),
         }
     }
 
@@ -54,16 +52,7 @@ impl RateLimit {
             self.said.store(0, Relaxed);
         }
         // Counts up to the burst and no further, so that it cannot wrap.
-        if self.said.load(Relaxed) < self.burst && self.said.fetch_add(1, Relaxed) < self.burst {
-            return true;
-        }
-        self.missed.add(1, Relaxed);
-        false
-    }
-
-    /// How often [`allows`](Self::allows) has said no since this was asked last. Any context.
-    pub fn take_missed(&self) -> u32 {
-        self.missed.xchg(0, Relaxed)
+        self.said.load(Relaxed) < self.burst && self.said.fetch_add(1, Relaxed) < self.burst
     }
 }
 

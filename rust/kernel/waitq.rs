@@ -20,25 +20,6 @@ use crate::{
     lock_name, //
 };
 
-/// How a waiter sleeps.
-#[derive(Clone, Copy)]
-pub(crate) enum Sleep {
-    /// Not counted as load and not reported as hung: for a thread that has nothing to do.
-    Idle,
-    /// For a caller that waits for something that is about to happen.
-    Uninterruptible,
-}
-
-impl Sleep {
-    fn state(self) -> c_int {
-        // CAST: Task states are small flag words.
-        match self {
-            Sleep::Idle => bindings::TASK_IDLE as c_int,
-            Sleep::Uninterruptible => bindings::TASK_UNINTERRUPTIBLE as c_int,
-        }
-    }
-}
-
 /// Wraps the kernel's `struct wait_queue_head`.
 ///
 /// # Invariants
@@ -128,16 +109,11 @@ impl WaitQueue {
     }
 
     /// Sleeps until `done` gives true, or `timeout` jiffies have passed: then gives false. May
-    /// sleep.
+    /// sleep; that is not counted as load, nor reported as hung.
     ///
     /// `done` is called before and after the caller is entered into the queue, so that no wake-up
     /// is lost, and must not sleep.
-    pub(crate) fn wait(
-        &self,
-        sleep: Sleep,
-        mut timeout: c_long,
-        mut done: impl FnMut() -> bool,
-    ) -> bool {
+    pub(crate) fn wait(&self, mut timeout: c_long, mut done: impl FnMut() -> bool) -> bool {
         if done() {
             return true;
         }
@@ -147,7 +123,14 @@ impl WaitQueue {
         let outcome = loop {
             // SAFETY: Both are initialised, and `finish_wait` below takes `entry` out before it
             // goes.
-            unsafe { bindings::prepare_to_wait(self.head.get(), entry.get(), sleep.state()) };
+            unsafe {
+                bindings::prepare_to_wait(
+                    self.head.get(),
+                    entry.get(),
+                    // CAST: Task states are small flag words.
+                    bindings::TASK_IDLE as c_int,
+                )
+            };
             if done() {
                 break true;
             }

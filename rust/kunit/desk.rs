@@ -7,19 +7,16 @@ use kernel::prelude::*;
 #[kunit_tests(usbip_desk)]
 mod tests {
     use super::*;
+    use crate::gate::Gate;
     use kernel::{
         static_lock_class,
-        sync::Arc,
-        time::Delta, //
+        sync::Arc, //
     };
     use usbip_kernel::{
         desk::Desk,
         kthread::Kthread,
         lock_name,
-        signal::{
-            Gate,
-            Signal, //
-        }, //
+        signal::Signal, //
     };
 
     #[pin_data]
@@ -78,7 +75,7 @@ mod tests {
             // From here on the thread is at the mutex, so that it has it as soon as it is free.
             both.work.raise();
             both.desk.lock().put(round);
-            assert!(both.taken.wait_for(Delta::from_secs(30)));
+            assert!(both.taken.wait_for(30_000));
             assert!(!both.desk.is_filled());
         }
         drop(thread);

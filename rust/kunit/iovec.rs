@@ -28,7 +28,7 @@ mod tests {
 
     #[test]
     fn room_grows_and_is_used_again() -> Result {
-        let mut room = IoVecs::with_capacity(1)?;
+        let mut room = IoVecs::new();
         let bytes = KVec::from_elem(7_u8, 100, GFP_KERNEL)?;
         let mut list = room.write();
         for part in bytes.chunks(1) {

@@ -7,6 +7,7 @@ use kernel::prelude::*;
 #[kunit_tests(usbip_kthread)]
 mod tests {
     use super::*;
+    use crate::gate::Gate;
     use kernel::{
         sync::{
             atomic::{
@@ -19,7 +20,6 @@ mod tests {
     };
     use usbip_kernel::{
         kthread::Kthread,
-        signal::Gate,
         time, //
     };
 

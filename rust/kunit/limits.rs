@@ -24,7 +24,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_passes_and_the_rest_is_counted() {
+    fn a_burst_passes_and_the_rest_does_not() {
         let limit = RateLimit::with(Delta::from_secs(3600), 3);
         let mut passed = 0_u32;
         for _ in 0..10 {
@@ -33,8 +33,6 @@ mod tests {
             }
         }
         assert_eq!(passed, 3);
-        assert_eq!(limit.take_missed(), 7);
-        assert_eq!(limit.take_missed(), 0);
     }
 
     #[test]

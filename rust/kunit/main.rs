@@ -14,6 +14,7 @@ mod context;
 mod desk;
 mod device;
 mod gadget;
+mod gate;
 mod host;
 mod inbox;
 mod iovec;
