@@ -9,7 +9,10 @@ use kernel::{
 };
 
 use usbip_core::Session;
-use usbip_hcd::Allocated;
+use usbip_hcd::{
+    Allocated,
+    Ports, //
+};
 use usbip_kernel::queue::QueueHandle;
 use usbip_logic::attach::Geometry;
 use usbip_proto::sysfs_text::HubSpeed;
@@ -38,7 +41,7 @@ impl Controller {
         events: &QueueHandle,
         buses: &mut Allocated<Hub>,
     ) -> Result<Arc<Self>> {
-        let hub = |speed, ports: &mut _| Hub::new(id, speed, device, geometry, events, ports);
+        let hub = |speed, ports: Ports<'_>| Hub::new(id, speed, device, geometry, events, ports);
         let high = hub(HubSpeed::High, buses.high())?;
         let super_speed = hub(HubSpeed::Super, buses.super_speed())?;
         Ok(Arc::new(Self { high, super_speed }, GFP_KERNEL)?)

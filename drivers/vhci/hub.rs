@@ -53,7 +53,7 @@ impl Hub {
         device: &Device,
         geometry: Geometry,
         events: &QueueHandle,
-        keys: &mut Ports,
+        keys: Ports<'_>,
     ) -> Result<Arc<Self>> {
         let root = Root::new(keys.bus(), device, speed, geometry)?;
         let mut ports = KVec::with_capacity(usize::from(geometry.ports()), GFP_KERNEL)?;

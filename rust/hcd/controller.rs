@@ -25,13 +25,16 @@ use crate::{
         Ops,
         RootHub, //
     },
-    port::Ports,
+    port::{
+        Ports,
+        Unregistered, //
+    },
 };
 
 /// The two buses of a controller whose root hubs are driven by a `T`, not registered yet.
 pub struct Allocated<T: RootHub> {
-    high: Ports,
-    super_speed: Ports,
+    high: Unregistered,
+    super_speed: Unregistered,
     _hub: PhantomData<fn(T)>,
 }
 
@@ -71,20 +74,20 @@ impl<T: RootHub> Allocated<T> {
         // SAFETY: The bus is valid, and nobody else knows of it yet.
         unsafe { bindings::usbip_helper_hcd_set_has_tt(high.as_ptr(), true) };
         Ok(Self {
-            high: Ports::new(high),
-            super_speed: Ports::new(super_speed),
+            high: Unregistered::new(high),
+            super_speed: Unregistered::new(super_speed),
             _hub: PhantomData,
         })
     }
 
     /// The bus for high speed and below, with its ports.
-    pub fn high(&mut self) -> &mut Ports {
-        &mut self.high
+    pub fn high(&mut self) -> Ports<'_> {
+        self.high.ports()
     }
 
     /// The bus for SuperSpeed and SuperSpeed Plus, with its ports.
-    pub fn super_speed(&mut self) -> &mut Ports {
-        &mut self.super_speed
+    pub fn super_speed(&mut self) -> Ports<'_> {
+        self.super_speed.ports()
     }
 
     /// Registers both buses, with the hubs that drive them.

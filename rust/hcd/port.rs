@@ -14,21 +14,20 @@ use crate::{
     transfer::Transfer, //
 };
 
-/// A bus that is not registered yet, and the keys of its ports, which are handed out in their order, from port 1 on.
-pub struct Ports {
+/// A bus that is not registered yet, and how many keys of its ports have been handed out.
+pub(crate) struct Unregistered {
     bus: Bus,
     next: u8,
 }
 
-impl Ports {
+impl Unregistered {
     /// Must be called once for each bus.
     pub(crate) fn new(bus: Bus) -> Self {
         Self { bus, next: 1 }
     }
 
-    /// The bus.
-    pub fn bus(&self) -> &Bus {
-        &self.bus
+    pub(crate) fn ports(&mut self) -> Ports<'_> {
+        Ports(self)
     }
 
     pub(crate) fn into_bus(self) -> Bus {
@@ -36,18 +35,28 @@ impl Ports {
     }
 }
 
-impl Iterator for Ports {
+/// A bus that is not registered yet, and the keys of its ports, which are handed out in their order, from port 1 on.
+pub struct Ports<'a>(&'a mut Unregistered);
+
+impl Ports<'_> {
+    /// The bus.
+    pub fn bus(&self) -> &Bus {
+        &self.0.bus
+    }
+}
+
+impl Iterator for Ports<'_> {
     type Item = PortKey;
 
     fn next(&mut self) -> Option<PortKey> {
-        let number = self.next;
+        let number = self.0.next;
         if number > MAX_PORTS {
             return None;
         }
-        self.next = number.saturating_add(1);
-        // INVARIANT: `next` only grows, and there is one value of this type for each bus.
+        self.0.next = number.saturating_add(1);
+        // INVARIANT: `next` only grows, and there is one of it for each bus.
         Some(PortKey {
-            bus: self.bus.clone(),
+            bus: self.0.bus.clone(),
             number,
         })
     }

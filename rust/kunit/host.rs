@@ -92,7 +92,7 @@ struct Hub {
 }
 
 impl Hub {
-    fn new(ports: &mut Ports, speed: HubSpeed) -> Result<Arc<Self>> {
+    fn new(mut ports: Ports<'_>, speed: HubSpeed) -> Result<Arc<Self>> {
         let state = State {
             key: ports.next().ok_or(EINVAL)?,
             hub: roothub::Hub::new(speed, Geometry::new(1, 1).ok_or(EINVAL)?),
