@@ -17,8 +17,6 @@ use usbip_proto::DevId;
 use crate::{
     cases::{
         transfers,
-        Meter,
-        Options,
         Result,
         KIB, //
     },
@@ -31,6 +29,10 @@ use crate::{
         self,
         Import,
         Speed, //
+    },
+    meter::{
+        Meter,
+        Options, //
     },
     usbfs::{
         self,
@@ -83,7 +85,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         for (direction, endpoint) in [("in", BULK_IN), ("out", BULK_OUT)] {
             let transfer = Transfer::bulk(endpoint, 16 * KIB);
             let name = format!("ux bulk {direction} 16 KiB x {depth}");
-            meter.measure(&name, transfers(transfer.length), |count| {
+            meter.measure(&name, transfers(transfer.length, depth), |count| {
                 Repeated::new(&mut device, transfer, depth)?.run(count)
             })?;
         }

@@ -3,10 +3,8 @@
 //! What is measured.
 
 use std::{
-    collections::HashSet,
     error::Error,
-    result,
-    time::Instant, //
+    result, //
 };
 
 use usbip_proto::{
@@ -16,7 +14,6 @@ use usbip_proto::{
 
 use crate::{
     client::Client,
-    count::Counters,
     descriptors::{
         find_endpoint,
         BULK_IN,
@@ -26,11 +23,14 @@ use crate::{
         ISO_OUT, //
     },
     exporter::Exporter,
-    idle::Clock,
     link::{
         self,
         Import,
         Speed, //
+    },
+    meter::{
+        Meter,
+        Options, //
     },
     usbfs::{
         self,
@@ -40,105 +40,6 @@ use crate::{
 };
 
 pub(crate) type Result<T> = result::Result<T, Box<dyn Error>>;
-
-/// What was asked for on the command line.
-pub(crate) struct Options {
-    /// Whether to count events instead of time.
-    pub(crate) count: bool,
-    /// What the names of the cases must contain.
-    pub(crate) only: String,
-    /// The names of the cases, if not all are wanted.
-    pub(crate) among: Option<HashSet<String>>,
-    /// How many times as many transfers as usual are made.
-    pub(crate) times: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            count: false,
-            only: String::new(),
-            among: None,
-            times: 1,
-        }
-    }
-}
-
-/// Runs cases and prints what they cost.
-pub(crate) struct Meter<'a> {
-    options: &'a Options,
-    clock: Clock,
-    counters: Option<Counters>,
-}
-
-impl<'a> Meter<'a> {
-    pub(crate) fn new(options: &'a Options) -> Result<Self> {
-        Ok(Self {
-            options,
-            clock: Clock::new()?,
-            counters: options.count.then(Counters::open).transpose()?,
-        })
-    }
-
-    /// Whether a case is to be run.
-    pub(crate) fn wants(&self, name: &str) -> bool {
-        let is_among = |names: &HashSet<String>| names.contains(name);
-        name.contains(&self.options.only) && self.options.among.as_ref().is_none_or(is_among)
-    }
-
-    /// Lets `run` make `count` transfers, a few first that do not count, and prints what one took.
-    pub(crate) fn measure(
-        &self,
-        name: &str,
-        count: usize,
-        mut run: impl FnMut(usize) -> Result<()>,
-    ) -> Result<()> {
-        if !self.wants(name) {
-            return Ok(());
-        }
-        run(count / 4)?;
-        let count = count * self.options.times;
-        let transfers = u64::try_from(count)?;
-        if let Some(counters) = &self.counters {
-            let before = counters.read()?;
-            run(count)?;
-            let after = counters.read()?;
-            for ((what, before), (_, after)) in before.into_iter().zip(after) {
-                let hundredths = (after - before) * 100 / transfers;
-                println!(
-                    "{name}\t{what}\t{}.{:02}",
-                    hundredths / 100,
-                    hundredths % 100
-                );
-            }
-            return Ok(());
-        }
-        let mark = self.clock.start();
-        run(count)?;
-        let busy = self.clock.stop(mark);
-        println!("{name}\tns\t{}", busy / transfers);
-        Ok(())
-    }
-
-    /// As [`Meter::measure`], but prints how long a transfer takes, also where the processor waits.
-    pub(crate) fn measure_with_waiting(
-        &self,
-        name: &str,
-        count: usize,
-        mut run: impl FnMut(usize) -> Result<()>,
-    ) -> Result<()> {
-        if !self.wants(name) || self.counters.is_some() {
-            return Ok(());
-        }
-        run(count / 4)?;
-        let count = count * self.options.times;
-        let began = Instant::now();
-        run(count)?;
-        let elapsed = began.elapsed().as_nanos();
-        println!("{name}\telapsed\t{}", elapsed / u128::try_from(count)?);
-        Ok(())
-    }
-}
 
 pub(crate) const KIB: usize = 1024;
 static SIZES: [(&str, usize); 4] = [
@@ -163,12 +64,17 @@ static GADGET_SIZES: [(u8, &[(&str, usize)]); 2] = [
     ),
 ];
 
-/// How many transfers of a size tell enough.
-pub(crate) fn transfers(length: usize) -> usize {
-    match length {
+/// How many transfers of a size tell enough, if so many are under way at a time.
+pub(crate) fn transfers(length: usize, depth: usize) -> usize {
+    let alone = match length {
         0..=4096 => 800,
         4097..=16384 => 480,
         _ => 160,
+    };
+    match depth {
+        1 => alone,
+        // So many that how a burst begins and ends is little of it.
+        _ => 8 * alone,
     }
 }
 
@@ -200,7 +106,7 @@ fn bulk(
     mut run: impl FnMut(Transfer, usize, usize) -> Result<()>,
 ) -> Result<()> {
     for (name, transfer, depth) in bulk_cases(suite, endpoints, sizes) {
-        meter.measure(&name, transfers(transfer.length), |count| {
+        meter.measure(&name, transfers(transfer.length, depth), |count| {
             run(transfer, depth, count)
         })?;
     }
@@ -234,7 +140,7 @@ pub(crate) fn vhci(options: &Options) -> Result<()> {
         }
         let played = Played::new()?;
         let mut device = usbfs::open(played.import.path())?;
-        meter.measure(&name, transfers(transfer.length), |count| {
+        meter.measure(&name, transfers(transfer.length, depth), |count| {
             Repeated::new(&mut device, transfer, depth)?.run(count)
         })?;
     }
@@ -282,7 +188,7 @@ pub(crate) fn vhci(options: &Options) -> Result<()> {
             // What the exporter answers with as much as it is asked for.
             setup: [0xc0, 1, 0, 0, 0, 0, 64, 0],
         };
-        meter.measure(name, transfers(length), |count| {
+        meter.measure(name, transfers(length, depth), |count| {
             Repeated::new(&mut device, transfer, depth)?.run(count)
         })?;
     }
@@ -305,7 +211,7 @@ pub(crate) fn host(options: &Options, busid: &str) -> Result<()> {
             |transfer, depth, count| client.run(transfer, depth, count),
         )?;
     }
-    meter.measure("host control in 18 B x 1", transfers(0), |count| {
+    meter.measure("host control in 18 B x 1", transfers(0, 1), |count| {
         for _ in 0..count {
             client.control([0x80, 6, 0, 1, 0, 0, 18, 0])?;
         }
@@ -370,7 +276,7 @@ pub(crate) fn many(options: &Options) -> Result<()> {
             .iter_mut()
             .map(|device| Repeated::new(device, transfer, DEPTH))
             .collect::<Result<Vec<_>>>()?;
-        let each = transfers(transfer.length) / DEVICES;
+        let each = transfers(transfer.length, DEPTH) / DEVICES;
         meter.measure(&name, each * DEVICES, |count| {
             Repeated::run_all(&mut all, count / DEVICES)
         })?;

@@ -22,13 +22,15 @@ use rustix::fs::{
 use crate::{
     cases::{
         connect,
-        Meter,
-        Options,
         Result, //
     },
     link::{
         wait_for,
         Speed, //
+    },
+    meter::{
+        Meter,
+        Options, //
     }, //
 };
 

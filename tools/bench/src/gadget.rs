@@ -10,8 +10,6 @@ use usbip_proto::{
 use crate::{
     cases::{
         bulk_endpoints,
-        Meter,
-        Options,
         Result,
         KIB, //
     },
@@ -19,6 +17,10 @@ use crate::{
         self,
         Import,
         Speed, //
+    },
+    meter::{
+        Meter,
+        Options, //
     },
     usbfs::{
         self,

@@ -18,6 +18,7 @@ mod gadget;
 mod idle;
 mod link;
 mod memory;
+mod meter;
 mod stream;
 mod usbfs;
 
@@ -27,10 +28,8 @@ use std::{
     process::ExitCode, //
 };
 
-use cases::{
-    Options,
-    Result, //
-};
+use cases::Result;
+use meter::Options;
 
 const USAGE: &str = "usage: usbip-bench [--count] [--only TEXT] [--among FILE] [--times N] SUITE [BUSID]
   vhci          an exporter in user space, imported by vhci-hcd
