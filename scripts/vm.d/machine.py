@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import selectors
 import shlex
 import shutil
@@ -113,6 +114,11 @@ class Monitor:
             self._ready = True
         self._connection.sendall(text.encode() + b"\n")
         return self._reply()
+
+    def command(self, line):
+        """What a command of the monitor for people prints."""
+        request = {"execute": "human-monitor-command", "arguments": {"command-line": line}}
+        return self.send(json.dumps(request)).get("return", "")
 
 
 class Line:
@@ -267,7 +273,7 @@ class Machine:
                 if attempt < len(BOOT_SECONDS) and not self.stopping:
                     last = self.log.rstrip("\n").rpartition("\n")[2] or "nothing"
                     self.say(f"{self.name}: the machine died before its first program ran (attempt {attempt}); trying again")
-                    self.say(f"{self.name}: the last that its kernel said: {last}")
+                    self.say(f"{self.name}: the last that its kernel said: {last}{self._where}")
             self.say(f"{self.name}: the machine does not start: {self._error_text()}")
             return STATUS_REPORT
         except OSError as error:
@@ -310,6 +316,7 @@ class Machine:
         self._hello = False
         self._timed_out = False
         self._requests = b""
+        self._where = ""
         started = time.monotonic()
         self._deadline = started + boot_seconds
         lines = self._spawn(kernel, initrd)
@@ -348,6 +355,7 @@ class Machine:
                 if len(self.log) > said:
                     said, used = len(self.log), self._processor_seconds()
                 elif self._processor_seconds() - used > SILENT_PROCESSOR_SECONDS:
+                    self._where = self._ask_where_it_spins()
                     return
             if time.monotonic() >= self._deadline:
                 if self._hello and self._status is None and self.complaint is None:
@@ -361,6 +369,18 @@ class Machine:
             # The name of the program, in parentheses, may hold anything.
             fields = stream.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _ask_where_it_spins(self):
+        """Have QEMU say what a kernel does that does not answer yet: addresses in it, which may have been moved by a
+        multiple of 2 MiB."""
+        try:
+            registers = self._monitor.command("info registers -a")
+            at, top = (re.findall(name + "=([0-9a-f]+)", registers) for name in ("RIP", "RSP"))
+            stack = self._monitor.command(f"x /96gx 0x{top[0]}") if top else ""
+        except (OSError, ValueError):
+            return ""
+        below = re.findall(r"0x(ffffffff[89a-f][0-9a-f]{7})", stack)
+        return "; its processors are at " + " ".join(at) + ", the first one's stack has " + " ".join(below)
 
     def _ask_where_it_hangs(self, console):
         """Have the kernel print its blocked and running tasks into the log before the end."""
