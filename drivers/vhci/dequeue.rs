@@ -13,12 +13,10 @@ use kernel::prelude::*;
 use usbip_core::usbip_dbg;
 use usbip_hcd::Unlinking;
 use usbip_kernel::trace;
+use usbip_logic::requests::Unlinked;
 use usbip_proto::Seqnum;
 
-use crate::{
-    port::Port,
-    requests::Unlinked, //
-};
+use crate::port::Port;
 
 /// Begins to give up an URB of the device on `port`.
 ///

@@ -115,7 +115,7 @@ impl Port {
                     open: false,
                     child: None,
                     addressed: false,
-                    requests: Requests::new(),
+                    requests: Requests::new(KVec::new()),
                 },
                 "vhci::Port"
             ),
@@ -212,7 +212,7 @@ impl Role for Port {
         inner.attachment = None;
         inner.addressed = false;
         let child = inner.child.take();
-        let storage = inner.requests.release();
+        let storage = inner.requests.grow(KVec::new());
         drop(inner);
         // Freed without the lock; the last reference to a device sleeps.
         drop(child);

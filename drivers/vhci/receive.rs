@@ -26,13 +26,12 @@ use usbip_kernel::{
     trace, //
 };
 use usbip_logic::{
-    plan::{
-        plan_reply, //
-    },
+    plan::plan_reply,
     receive::{
         Payload,
         Sink, //
-    }, //
+    },
+    requests::Answered, //
 };
 use usbip_proto::{
     IsoPacket,
@@ -50,10 +49,7 @@ use crate::{
         Inner,
         Port, //
     },
-    requests::{
-        Answered,
-        Early, //
-    }, //
+    requests::Early, //
 };
 
 /// What is being received.

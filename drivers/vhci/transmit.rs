@@ -25,6 +25,7 @@ use usbip_kernel::{
     iovec::WriteVec,
     trace, //
 };
+use usbip_logic::requests::PutBack;
 use usbip_proto::{
     CmdSubmit,
     CmdUnlink,
@@ -46,7 +47,6 @@ use crate::{
     },
     requests::{
         Entry,
-        PutBack,
         Submission, //
     }, //
 };

@@ -33,6 +33,7 @@ pub mod late;
 pub mod overtaken;
 pub mod plan;
 pub mod receive;
+pub mod requests;
 pub mod retry;
 pub mod roothub;
 pub mod seqmap;
