@@ -16,6 +16,7 @@ mod provider;
 mod role;
 mod rx;
 mod session;
+mod slots;
 mod transport;
 mod tx;
 
@@ -41,6 +42,7 @@ pub use crate::{
         Session,
         SessionState, //
     },
+    slots::slots,
     transport::{
         fault_at_end,
         open,

@@ -7,7 +7,6 @@
 //! references to this: nothing in it may sleep when it is dropped.
 
 use kernel::{
-    alloc::flags::__GFP_NOWARN,
     prelude::*,
     sync::{
         atomic::{
@@ -21,6 +20,7 @@ use kernel::{
     }, //
 };
 
+use usbip_core::slots;
 use usbip_kernel::{
     irqlock::SpinLockIrq,
     new_spinlock_irq,
@@ -54,10 +54,6 @@ pub(crate) struct Pending {
 
 /// The room of the map of pending requests.
 type Slots = KVec<Slot<Pending>>;
-
-/// The most room that the map gets, so that it never is a piece of memory which the page allocator
-/// objects to: three quarters of it are used.
-const MAX_SLOTS: usize = 16 << 10;
 
 /// How many requests are cancelled together when a connection ends.
 const CANCELLED_TOGETHER: usize = 64;
@@ -191,30 +187,13 @@ impl Wire {
                 }
                 Err(InsertError::Full(refused)) => refused,
             };
-            let wanted = inner.pending.needs_room(1);
+            let wanted = inner.pending.needs_room(1).unwrap_or(0);
             drop(inner);
-            self.make_room(wanted.unwrap_or(0))
-                .map_err(|_| Unexpected::NoRoom)?;
+            let room = slots(wanted, GFP_KERNEL).map_err(|_| Unexpected::NoRoom)?;
+            let old = self.inner.lock().pending.grow(room);
+            drop(old);
             pending = refused;
         }
-    }
-
-    /// Gives the map of pending requests `slots` slots.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`, if there is no memory or they are too many.
-    fn make_room(&self, slots: usize) -> Result {
-        if slots > MAX_SLOTS {
-            return Err(ENOMEM);
-        }
-        let mut room = Slots::with_capacity(slots, GFP_KERNEL | __GFP_NOWARN)?;
-        for _ in 0..slots {
-            room.push_within_capacity(Slot::EMPTY)?;
-        }
-        let old = self.inner.lock().pending.grow(room);
-        drop(old);
-        Ok(())
     }
 
     /// Takes back what [`Self::expect`] noted: the request was not submitted.

@@ -3,13 +3,11 @@
 //! The table of a port's requests, and its memory.
 
 use kernel::{
-    alloc::{
-        flags::__GFP_NOWARN,
-        Flags, //
-    },
+    alloc::Flags,
     prelude::*, //
 };
 
+use usbip_core::slots;
 use usbip_hcd::Queued;
 use usbip_logic::{
     plan::ReplyPlan,
@@ -33,9 +31,6 @@ pub(crate) type Storage = KVec<Slot<Entry>>;
 /// Slots of a table for a device that has little to do.
 const FEW: usize = 16;
 
-/// The most slots of a table, so that it never is a piece of memory which the page allocator objects to.
-const MAX_SLOTS: usize = 16 << 10;
-
 /// An answer that came before all of the request had been sent.
 pub(crate) struct Early {
     /// What it says.
@@ -48,15 +43,7 @@ pub(crate) struct Early {
 ///
 /// # Errors
 ///
-/// `ENOMEM`, if there is no memory or they are too many.
-pub(crate) fn storage(slots: usize, flags: Flags) -> Result<Storage> {
-    let slots = slots.max(FEW);
-    if slots > MAX_SLOTS {
-        return Err(ENOMEM);
-    }
-    let mut storage = KVec::with_capacity(slots, flags | __GFP_NOWARN)?;
-    for _ in 0..slots {
-        storage.push_within_capacity(Slot::EMPTY)?;
-    }
-    Ok(storage)
+/// Those of [`slots`].
+pub(crate) fn storage(count: usize, flags: Flags) -> Result<Storage> {
+    slots(count.max(FEW), flags)
 }
