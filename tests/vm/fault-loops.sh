@@ -16,11 +16,19 @@ load_dummy high
 gadget_zero || die "no Gadget Zero"
 id=$(busid $ID)
 
-# reading FILE..: read them again and again until /tmp/stop is there
+# reading FILE..: read them again and again until /tmp/stop is there, whenever nobody else wants the processors: on the
+# debug kernel what comes and goes would take three times as long beside them
 reading() {
+	local file reads=0
+	renice -n 19 -p "$BASHPID" >/dev/null || not_ok "renice"
 	while [ ! -e /tmp/stop ]; do
-		cat "$@" >/dev/null 2>&1
+		for file in "$@"; do
+			{ mapfile <"$file"; } 2>/dev/null
+		done
+		reads=$((reads + 1))
 	done
+	echo "# $1: read $reads times"
+	[ $reads -gt 10 ] || not_ok "$1 is read while modules come and go"
 }
 readers() {
 	rm -f /tmp/stop
