@@ -358,7 +358,9 @@ class Machine:
                     self._where = self._ask_where_it_spins()
                     return
             if time.monotonic() >= self._deadline:
-                if self._hello and self._status is None and self.complaint is None:
+                if not self._hello:
+                    self._where = self._ask_where_it_spins()
+                elif self._status is None and self.complaint is None:
                     self._timed_out = True
                     self._ask_where_it_hangs(lines["console"])
                 return
