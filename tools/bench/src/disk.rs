@@ -46,9 +46,11 @@ const SPAN: u64 = 64 << 20;
 pub(crate) fn run(options: &Options, busid: &str) -> Result<()> {
     let meter = Meter::new(options)?;
     let import = connect(busid, Speed::Super)?;
-    let disk = wait_for("the disk", || node(import.path()))?;
     let past_the_cache = OFlags::RDWR | OFlags::DIRECT | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(disk, past_the_cache, Mode::empty())?);
+    // It has a name and a size for a moment before it can be opened.
+    let open = |node| rustix::fs::open(node, past_the_cache, Mode::empty()).ok();
+    let file = wait_for("the disk", || node(import.path()).and_then(open))?;
+    let file = File::from(file);
     for (size, length, count) in SIZES {
         let memory = memory(length);
         meter.measure(&format!("disk read {size}"), count, |count| {
