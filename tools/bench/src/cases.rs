@@ -29,6 +29,7 @@ use crate::{
         Speed, //
     },
     meter::{
+        Amount,
         Meter,
         Options, //
     },
@@ -65,16 +66,15 @@ static GADGET_SIZES: [(u8, &[(&str, usize)]); 2] = [
 ];
 
 /// How many transfers of a size tell enough, if so many are under way at a time.
-pub(crate) fn transfers(length: usize, depth: usize) -> usize {
-    let alone = match length {
+pub(crate) fn transfers(length: usize, depth: usize) -> Amount {
+    let count = match length {
         0..=4096 => 800,
         4097..=16384 => 480,
         _ => 160,
     };
     match depth {
-        1 => alone,
-        // So many that how a burst begins and ends is little of it.
-        _ => 8 * alone,
+        1 => Amount::in_turn(count),
+        _ => Amount::together(count),
     }
 }
 
@@ -276,8 +276,7 @@ pub(crate) fn many(options: &Options) -> Result<()> {
             .iter_mut()
             .map(|device| Repeated::new(device, transfer, DEPTH))
             .collect::<Result<Vec<_>>>()?;
-        let each = transfers(transfer.length, DEPTH) / DEVICES;
-        meter.measure(&name, each * DEVICES, |count| {
+        meter.measure(&name, transfers(transfer.length, DEPTH), |count| {
             Repeated::run_all(&mut all, count / DEVICES)
         })?;
     }

@@ -29,6 +29,7 @@ use crate::{
         Speed, //
     },
     meter::{
+        Amount,
         Meter,
         Options, //
     }, //
@@ -53,10 +54,11 @@ pub(crate) fn run(options: &Options, busid: &str) -> Result<()> {
     let file = File::from(file);
     for (size, length, count) in SIZES {
         let memory = memory(length);
-        meter.measure(&format!("disk read {size}"), count, |count| {
+        let amount = Amount::in_turn(count);
+        meter.measure(&format!("disk read {size}"), amount, |count| {
             each(count, length, |offset| file.read_exact_at(memory, offset))
         })?;
-        meter.measure(&format!("disk write {size}"), count, |count| {
+        meter.measure(&format!("disk write {size}"), amount, |count| {
             each(count, length, |offset| {
                 File::write_all_at(&file, memory, offset)
             })

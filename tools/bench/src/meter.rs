@@ -65,23 +65,24 @@ impl<'a> Meter<'a> {
         name.contains(&self.options.only) && self.options.among.as_ref().is_none_or(is_among)
     }
 
-    /// Lets `run` make `count` transfers, a few first that do not count, and prints what one took.
+    /// Lets `run` make so many transfers, a few first that do not count, and prints what one took.
     pub(crate) fn measure(
         &self,
         name: &str,
-        count: usize,
+        amount: Amount,
         mut run: impl FnMut(usize) -> Result<()>,
     ) -> Result<()> {
         if !self.wants(name) {
             return Ok(());
         }
-        run(count / 4)?;
-        let each = count * self.options.times / BURSTS;
-        let transfers = u64::try_from(each * BURSTS)?;
+        let Amount { bursts, each } = amount;
+        run((bursts * each / 4).min(each))?;
+        let each = each * self.options.times;
+        let transfers = u64::try_from(bursts * each)?;
         let burst = || run(each);
         match &self.counters {
             Some(counters) => {
-                for (what, count) in counted(counters, burst)? {
+                for (what, count) in counted(counters, bursts, burst)? {
                     let hundredths = count * 100 / transfers;
                     println!(
                         "{name}\t{what}\t{}.{:02}",
@@ -90,15 +91,15 @@ impl<'a> Meter<'a> {
                     );
                 }
             }
-            None => println!("{name}\tns\t{}", self.timed(burst)? / transfers),
+            None => println!("{name}\tns\t{}", self.timed(bursts, burst)? / transfers),
         }
         Ok(())
     }
 
     /// Nanoseconds in which the processor was busy with the bursts.
-    fn timed(&self, mut burst: impl FnMut() -> Result<()>) -> Result<u64> {
+    fn timed(&self, bursts: usize, mut burst: impl FnMut() -> Result<()>) -> Result<u64> {
         let mut busy = 0;
-        for pause in pauses() {
+        for pause in pauses(bursts) {
             thread::sleep(pause);
             let mark = self.clock.start();
             burst()?;
@@ -127,26 +128,50 @@ impl<'a> Meter<'a> {
     }
 }
 
-/// How many bursts the transfers of a case are made in.
+/// How many transfers tell enough, and how many of them are made without a pause.
 ///
 /// Where several transfers are under way, the threads fall into one of several rhythms of who is woken after how many
 /// of them, and stay in it. A burst falls into one anew, so that a case shows the mean of them, not the one that
 /// whatever ran before it led to.
-const BURSTS: usize = 16;
+#[derive(Clone, Copy)]
+pub(crate) struct Amount {
+    bursts: usize,
+    each: usize,
+}
 
-/// The pauses before the bursts, so that each begins at another time between two ticks of the scheduler.
-fn pauses() -> impl Iterator<Item = Duration> {
+impl Amount {
+    /// So many transfers, one after the other.
+    pub(crate) fn in_turn(count: usize) -> Self {
+        Self {
+            bursts: 1,
+            each: count,
+        }
+    }
+
+    /// Of transfers of which several are under way, eight times as many as if each waited for the other: so many that
+    /// how a burst begins and ends is little of it.
+    pub(crate) fn together(count: usize) -> Self {
+        Self {
+            bursts: 16,
+            each: count / 2,
+        }
+    }
+}
+
+/// The pauses before bursts, so that each begins at another time between two ticks of the scheduler.
+fn pauses(bursts: usize) -> impl Iterator<Item = Duration> {
     const LONGER: Duration = Duration::from_micros(1313);
-    (1..).take(BURSTS).map(|burst| LONGER * burst)
+    (1..).take(bursts).map(|burst| LONGER * burst)
 }
 
 /// How often what is counted happened during the bursts.
 fn counted(
     counters: &Counters,
+    bursts: usize,
     mut burst: impl FnMut() -> Result<()>,
 ) -> Result<BTreeMap<&'static str, u64>> {
     let mut counts = BTreeMap::new();
-    for pause in pauses() {
+    for pause in pauses(bursts) {
         thread::sleep(pause);
         let before = counters.read()?;
         burst()?;
