@@ -314,7 +314,8 @@ def base(kernel):
             for old in glob.glob(f"{CACHE}/vm-base-{kernel.release}-*"):
                 if os.stat(old).st_mtime < time.time() - 86400:
                     shutil.rmtree(old, ignore_errors=True)
-            temporary = f"{CACHE}/.vm-base-{os.getpid()}"
+            # With the lock held, what is left of an earlier attempt belongs to nobody.
+            temporary = f"{CACHE}/.vm-base"
             shutil.rmtree(temporary, ignore_errors=True)
             os.makedirs(temporary)
             make_base(kernel, temporary)
@@ -385,14 +386,15 @@ def our_modules(kernel):
 def add_our_modules(archive, kernel, base_folder, scratch):
     """Our modules, where depmod prefers them to the stock ones, and the index that says so."""
     tree = scratch + "/modules"
-    subprocess.run(["cp", "-al", base_folder + "/modules", tree], check=True)
+    # Links, because a machine needs none of them again; symbolic, because the cache may be another file system.
+    subprocess.run(["cp", "-as", base_folder + "/modules", tree], check=True)
     folder = f"lib/modules/{kernel.release}"
     updates = f"{tree}/{folder}/updates"
     os.makedirs(updates)
     for path in our_modules(kernel):
         shutil.copyfile(path, f"{updates}/{os.path.basename(path)}")
         archive.file(f"/usr/{folder}/updates/{os.path.basename(path)}", path)
-    # depmod writes in place; these names are shared with the base.
+    # depmod would write through the links, into the base.
     for path in glob.glob(f"{tree}/{folder}/modules.*"):
         if not re.search(r"\.(order|builtin|builtin\.modinfo)$", path):
             os.unlink(path)

@@ -20,7 +20,9 @@ import time
 import image
 import report
 
+# It never ran: no disk, no QEMU, or a kernel that came to no program.
 STATUS_UNABLE = 2
+# The kernel complained, or the machine was gone before its job ended.
 STATUS_REPORT = 99
 STATUS_TIMEOUT = 124
 # How long a kernel may take to its first program, by attempt: on a busy host it needs minutes.
@@ -240,10 +242,12 @@ class Machine:
 
     def run(self):
         """Boot, run the job, and return the status that the caller shall exit with."""
-        kernel = image.Kernel(self.options.kernel, self.options.arch)
-        base = image.base(kernel)
         scratch = self._scratch = tempfile.mkdtemp(prefix="vm-", dir=os.environ.get("TMPDIR", "/tmp"))
+        place = image.CACHE, "USBIP_CACHE"
         try:
+            kernel = image.Kernel(self.options.kernel, self.options.arch)
+            base = image.base(kernel)
+            place = os.path.dirname(scratch), "TMPDIR"
             initrd = scratch + "/initrd"
             part = image.run_part(self.options, kernel, base, scratch, self.name, self.address)
             with open(initrd, "wb") as stream, open(base + "/base.cpio", "rb") as packed:
@@ -270,16 +274,18 @@ class Machine:
                 status = self._attempt(kernel, initrd, boot_seconds)
                 if status is not None:
                     return status
-                if attempt < len(BOOT_SECONDS) and not self.stopping:
+                if self.stopping:
+                    return STATUS_REPORT
+                if attempt < len(BOOT_SECONDS):
                     last = self.log.rstrip("\n").rpartition("\n")[2] or "nothing"
                     self.say(f"{self.name}: the machine died before its first program ran (attempt {attempt}); trying again")
                     self.say(f"{self.name}: the last that its kernel said: {last}{self._where}")
             self.say(f"{self.name}: the machine does not start: {self._error_text()}")
-            return STATUS_REPORT
+            return STATUS_UNABLE
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            self.say(f"{self.name}: too little disk in {os.path.dirname(scratch)}, need 300 MB (TMPDIR= chooses another place)")
+            self.say(f"{self.name}: too little disk in {place[0]}, need 300 MB ({place[1]}= chooses another place)")
             return STATUS_UNABLE
         finally:
             self.exchange.gone(self.name)

@@ -6,12 +6,13 @@ import signal
 import sys
 
 import options
-from machine import STATUS_REPORT, STATUS_TIMEOUT, Machine
+from machine import STATUS_TIMEOUT, Machine
 
 DESCRIPTION = """Boot a virtual machine with a stock Debian kernel, run a shell job as root in it and exit with the job's status;
-99 if the kernel printed an oops, BUG, WARNING, sanitizer, lockdep, hung task or leak report; 124 if time ran out.
+99 if the kernel printed an oops, BUG, WARNING, sanitizer, lockdep, hung task or leak report, or the machine died before
+the job ended; 124 if time ran out; 2 if no machine could be started.
 
-In the machine: bash, busybox, kmod, both sets of USB/IP tools, testusb, /tests/lib.sh; and
+In the machine: bash, busybox, kmod, the C usbip and usbipd, the programs of build/tools, testusb, /tests/lib.sh; and
   qmp JSON      ask QEMU for something and print its reply
   VM_MODULES, VM_TOOLS, VM_KERNEL   what this machine was started with"""
 
@@ -40,8 +41,10 @@ def main():
         print(f"\n==== the kernel complains ====\n{machine.complaint}")
     if status != 0 or chosen.verbose:
         print(f"==== kernel log ====\n{machine.log}")
-    if status in (STATUS_REPORT, STATUS_TIMEOUT):
-        say(f"status {status}: " + ("the kernel complains" if status == STATUS_REPORT else "time ran out"))
+    if machine.complaint:
+        say(f"status {status}: the kernel complains")
+    elif status == STATUS_TIMEOUT:
+        say(f"status {status}: time ran out")
     sys.stdout.flush()
     os._exit(status)
 

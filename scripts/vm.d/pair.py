@@ -9,7 +9,7 @@ import sys
 import threading
 
 import options
-from machine import STATUS_REPORT, STATUS_TIMEOUT, Exchange, Machine
+from machine import STATUS_REPORT, STATUS_TIMEOUT, STATUS_UNABLE, Exchange, Machine
 
 DESCRIPTION = """Run two jobs in two virtual machines, `server` (10.0.0.1) and `client` (10.0.0.2), on one virtual wire.
 
@@ -85,9 +85,12 @@ def main():
     def run(name):
         try:
             statuses[name] = machines[name].run()
+        except SystemExit:
+            # It has said why.
+            statuses[name] = STATUS_UNABLE
         except BaseException as error:
             say(f"{name}: {error!r}")
-            statuses[name] = STATUS_REPORT
+            statuses[name] = STATUS_UNABLE
         if statuses[name] in (STATUS_REPORT, STATUS_TIMEOUT):
             for other, machine in machines.items():
                 if other != name:

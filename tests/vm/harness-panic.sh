@@ -2,6 +2,7 @@
 # once: yes
 # modules: c
 # expect: 99
+# complaint: Kernel panic - not syncing: sysrq
 #
 # Proof that a machine whose kernel panics fails its job.
 
