@@ -51,7 +51,10 @@ same "vhci-hcd comes and goes while its files are read" 0 $failed
 for ((round = 0; round < ROUNDS; round++)); do
 	modprobe usbip-host || failed=$((failed + 1))
 	printf 'add %s' "$id" >$HOST/match_busid
-	printf '%s' "$id" >$HOST/bind 2>/dev/null
+	# Whoever has it, if anyone.
+	printf '%s' "$id" >"$USB/$id/driver/unbind" 2>/dev/null
+	printf '%s' "$id" >$HOST/bind || failed=$((failed + 1))
+	host_is "$id" 1 || failed=$((failed + 1))
 	within 60 rmmod usbip-host || failed=$((failed + 1))
 done
 same "usbip-host comes and goes with a device bound" 0 $failed
