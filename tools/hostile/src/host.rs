@@ -152,6 +152,7 @@ const TESTS: &[Test<Devices>] = tests![
 
 /// Runs the tests.
 pub(crate) fn run(settings: &Settings, words: &[&str]) -> Result<Outcome> {
+    suite::select(words, TESTS.iter().map(|test| test.name))?;
     let mut devices = Devices::of(settings)?;
     settle(&mut devices)?;
     Ok(suite::run(

@@ -71,6 +71,21 @@ impl fmt::Display for Skip {
 
 impl Error for Skip {}
 
+/// Fails with the words that are part of no test's name: a test that was given another name would be left out
+/// silently.
+pub(crate) fn select(words: &[&str], names: impl Iterator<Item = &'static str> + Clone) -> Result {
+    let unknown: Vec<&str> = words
+        .iter()
+        .copied()
+        .filter(|word| !names.clone().any(|name| name.contains(word)))
+        .collect();
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("no test with {} in its name", unknown.join(", ")).into())
+    }
+}
+
 /// Runs the tests whose names contain one of the words. After each one, `settle` sees to it that
 /// all is as before, which includes that a well-behaved peer is served.
 pub(crate) fn run<C>(

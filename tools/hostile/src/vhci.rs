@@ -81,6 +81,7 @@ const TESTS: &[Test<()>] = tests![
 
 /// Runs the tests.
 pub(crate) fn run(settings: &Settings, words: &[&str]) -> Result<Outcome> {
+    suite::select(words, TESTS.iter().map(|test| test.name))?;
     settle(&mut ())?;
     Ok(suite::run("vhci", TESTS, words, settings, &mut (), settle))
 }

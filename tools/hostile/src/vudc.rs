@@ -160,6 +160,8 @@ impl Gadgets {
 
 /// Runs the tests.
 pub(crate) fn run(settings: &Settings, words: &[&str]) -> Result<Outcome> {
+    let names = COMMON.iter().map(|test| test.name);
+    suite::select(words, names.chain(OWN.iter().map(|test| test.name)))?;
     let mut gadgets = Gadgets::of(settings)?;
     host::settle(&mut gadgets.devices)?;
     let common = suite::run(
