@@ -219,6 +219,16 @@ def compile_static(arch, sources):
     return made
 
 
+def has_constant_tsc():
+    with open("/proc/cpuinfo") as stream:
+        return bool(re.search(r"^flags\s*:.* constant_tsc ", stream.read(), re.MULTILINE))
+
+
+def tsc_khz():
+    """How many thousand times a second the time stamp counter of this machine advances."""
+    return run(compile_static(Arch(NATIVE), [(HERE + "/tsc-khz.c", "tsc-khz")])["tsc-khz"])
+
+
 def stage_modules(kernel, folder):
     """Copy the wanted stock modules, unpacked, below `folder`, and index them."""
     available = {}

@@ -185,6 +185,19 @@ class Machine:
             return ["-accel", "kvm", "-cpu", "host"]
         return ["-accel", "tcg,thread=multi"]
 
+    def _words_on_time(self):
+        """How fast the machine's time stamp counter is, for the kernel's command line.
+
+        An emulated processor may stand still while the kernel measures that. Its clock then runs ten times too fast,
+        or it waits in early boot for a time that does not come.
+        """
+        if self._kvm or self.options.arch != image.NATIVE:
+            return ""
+        if self.options.icount:
+            return " tsc_early_khz=1000000"
+        # The emulator passes on the counter of this machine.
+        return f" tsc_early_khz={image.tsc_khz()}" if image.has_constant_tsc() else ""
+
     def _command(self, kernel, initrd, fds):
         options = self.options
         arch = kernel.arch
@@ -195,6 +208,7 @@ class Machine:
         arguments += ["-kernel", kernel.image, "-initrd", initrd]
         # panic=-1: QEMU ends at once when the kernel panics.
         line = f"console={arch.console} panic=-1 loglevel=7 no_timer_check mitigations=off random.trust_cpu=on"
+        line += self._words_on_time()
         if options.verbose:
             line += " ignore_loglevel"
         arguments += ["-append", " ".join([line, *options.append])]
