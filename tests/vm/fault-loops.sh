@@ -107,6 +107,6 @@ usbip unbind -b "$id" 2>/dev/null
 stop_usbipd
 check "no thread is left" wait_for 10 threads_gone
 unload
-# A source loses its descriptors whenever it is bound again.
-forget_leaks sourcesink_bind
+# Source and sink and loopback lose their descriptors whenever they are bound again.
+forget_leaks sourcesink_bind loopback_bind
 finish
