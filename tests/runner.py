@@ -29,6 +29,7 @@ as no source differs: it counts what passed and runs the rest.
 
 import argparse
 import concurrent.futures
+import fcntl
 import glob
 import hashlib
 import os
@@ -185,6 +186,12 @@ class Schedule:
             self._free += self._slots(case)
             self._condition.notify_all()
 
+    def give_up(self):
+        """Nothing more begins."""
+        with self._condition:
+            self._waiting.clear()
+            self._condition.notify_all()
+
 
 class Notes:
     """What passed with these sources, and with how many checks, across runs."""
@@ -327,7 +334,12 @@ def run_jobs(chosen, machines, tally, logs):
     schedule = Schedule([case for case in chosen if tally.notes.checks(case) is None], machines)
     with concurrent.futures.ThreadPoolExecutor(schedule.machines) as pool:
         workers = [pool.submit(run_beside_others, schedule, tally, logs) for _ in range(schedule.machines)]
-        again = [outcome for worker in workers for outcome in worker.result()]
+        try:
+            again = [outcome for worker in workers for outcome in worker.result()]
+        except BaseException:
+            # The pool waits for what runs, which the interrupt ends, too.
+            schedule.give_up()
+            raise
     for outcome in again:
         if schedule.machines == 1 or len(again) > MOST_RUN_AGAIN:
             outcome.tell(tally)
@@ -336,12 +348,10 @@ def run_jobs(chosen, machines, tally, logs):
 
 
 def run_unit_tests(tally, logs):
-    manifest = next((path for path in (TOP + "/tools/Cargo.toml",) if os.path.exists(path)), None)
-    if manifest is None:
-        tally.add(0, 1, "not ok unit (no Cargo.toml)")
-        return
+    manifest = TOP + "/tools/Cargo.toml"
     log = logs + "/unit.log"
-    command = [TOP + "/scripts/in-root", "cargo", "test", "--workspace", "--manifest-path", manifest]
+    command = [TOP + "/scripts/in-root", "cargo", "test", "--locked", "--workspace", "--manifest-path", manifest]
+    command += ["--target-dir", TOP + "/build/cargo-root"]
     status, text, seconds = run_logged(command, log)
     counts = [(int(passed), int(failed)) for passed, failed in CARGO_RESULT.findall(text)]
     passed, failed = sum(c[0] for c in counts), sum(c[1] for c in counts)
@@ -381,6 +391,13 @@ def main():
     options = parser.parse_args()
 
     logs = TOP + "/build/test-logs"
+    os.makedirs(logs, exist_ok=True)
+    # Held until this program ends. Two runs would write each other's logs.
+    alone = open(TOP + "/build/test-logs.lock", "w")
+    try:
+        fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("tests/run: another run is going on in this checkout")
     tally = Tally(Notes(logs, options.resume))
     started = time.monotonic()
     everything = not options.pattern and options.arch == NATIVE and options.hostile != "only"
@@ -405,4 +422,7 @@ def main():
     sys.exit(1 if tally.failed else 0)
 
 
-main()
+try:
+    main()
+except KeyboardInterrupt:
+    sys.exit(130)
