@@ -179,20 +179,20 @@ impl Wire {
         };
         loop {
             let mut inner = self.inner.lock();
-            let refused = match inner.pending.insert(seqnum, pending) {
+            let inserted = inner.pending.insert_near(seqnum, pending);
+            let wanted = inner.pending.needs_room(1);
+            // What was refused is dropped without the lock.
+            drop(inner);
+            pending = match inserted {
                 Ok(()) => return Ok(()),
-                Err(InsertError::Duplicate(_)) => {
-                    drop(inner);
-                    return Err(Unexpected::Duplicate);
-                }
+                Err(InsertError::Duplicate(_)) => return Err(Unexpected::Duplicate),
+                Err(InsertError::Crowded(_)) => return Err(Unexpected::NoRoom),
                 Err(InsertError::Full(refused)) => refused,
             };
-            let wanted = inner.pending.needs_room(1).unwrap_or(0);
-            drop(inner);
+            let wanted = wanted.ok_or(Unexpected::NoRoom)?;
             let room = slots(wanted, GFP_KERNEL).map_err(|_| Unexpected::NoRoom)?;
             let old = self.inner.lock().pending.grow(room);
             drop(old);
-            pending = refused;
         }
     }
 

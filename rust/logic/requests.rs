@@ -206,15 +206,17 @@ where
         if submission.unlink.is_some() || is_answered {
             return Unlinked::Ending;
         }
-        submission.unlink = Some(next);
         let unlink = Unlink {
             target,
             sent: false,
         };
         // There is room: it was reserved for the transfer.
-        self.reserved = self.reserved.saturating_sub(1);
         if self.map.insert(next, Entry::Unlink(unlink)).is_err() {
             return Unlinked::Ending;
+        }
+        self.reserved = self.reserved.saturating_sub(1);
+        if let Some(Entry::Submit(submission)) = self.map.get_mut(target) {
+            submission.unlink = Some(next);
         }
         self.line.join(next);
         Unlinked::Asked(next)

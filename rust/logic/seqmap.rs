@@ -6,10 +6,11 @@
 //! itself, and nothing here allocates or frees, so that it may all happen under a spinlock. Never
 //! grows by itself: the owner asks [`SeqMap::needs_room`], allocates, and calls [`SeqMap::grow`].
 //!
-//! Numbers are given out in sequence, so the low bits of a number are its hash: as long as the
-//! requests in flight are fewer than the slots, each number has a slot to itself. A peer that gives
-//! them out otherwise, so that many want the same slot, must not make it cost more: an entry is
-//! refused that would have to lie further than [`MAX_REACH`] from its slot.
+//! Numbers are given out in sequence, and some requests stay for hours while others pass. So a number
+//! is multiplied to find its slot, which spreads a sequence evenly however it lies to another one. A
+//! peer that chooses its numbers so that many want the same slot must not make it cost more:
+//! [`SeqMap::insert_near`] refuses an entry that would have to lie further than [`MAX_REACH`] from
+//! its slot.
 
 use core::{
     mem,
@@ -18,8 +19,10 @@ use core::{
 
 use usbip_proto::Seqnum;
 
-/// The slots that an entry may be away from the one that its number wants.
-pub const MAX_REACH: usize = 256;
+/// The slots that an entry may be away from the one that its number wants, if a peer chose that number.
+///
+/// Numbers that nobody chose for this, in a table of 2^14 slots that is full, lie half as far away.
+pub const MAX_REACH: usize = 512;
 
 /// A place in the storage of a [`SeqMap`].
 #[derive(Debug)]
@@ -43,8 +46,10 @@ pub struct Place(usize);
 /// Why an entry was not taken; it is given back.
 #[derive(Debug, PartialEq, Eq)]
 pub enum InsertError<T> {
-    /// There is no room, or none near where it belongs.
+    /// There is no room; a larger storage has some.
     Full(T),
+    /// There is no room near where it belongs.
+    Crowded(T),
     /// There is an entry of that number.
     Duplicate(T),
 }
@@ -52,7 +57,7 @@ pub enum InsertError<T> {
 impl<T> InsertError<T> {
     /// Returns the entry that was not taken.
     pub fn into_inner(self) -> T {
-        let (Self::Full(value) | Self::Duplicate(value)) = self;
+        let (Self::Full(value) | Self::Crowded(value) | Self::Duplicate(value)) = self;
         value
     }
 }
@@ -140,12 +145,21 @@ where
         old.slots
     }
 
-    /// Adds an entry.
+    /// Adds an entry, whose number was given out here.
     ///
     /// # Errors
     ///
     /// [`InsertError`] with the entry if the number is taken, or else if there is no room.
     pub fn insert(&mut self, seqnum: Seqnum, value: T) -> Result<(), InsertError<T>> {
+        self.insert_within(seqnum, value, usize::MAX)
+    }
+
+    /// Adds an entry, whose number a peer chose: at most [`MAX_REACH`] away from where it belongs.
+    ///
+    /// # Errors
+    ///
+    /// [`InsertError`] with the entry if the number is taken, or else if there is no room.
+    pub fn insert_near(&mut self, seqnum: Seqnum, value: T) -> Result<(), InsertError<T>> {
         self.insert_within(seqnum, value, MAX_REACH)
     }
 
@@ -157,23 +171,24 @@ where
         limit: usize,
     ) -> Result<(), InsertError<T>> {
         let capacity = self.capacity();
+        let is_full = self.len >= room(capacity);
         let mut index = home(seqnum, capacity);
-        for away in 0..capacity.min(limit.saturating_add(1)) {
+        for away in 0..capacity {
             match self.slots.get_mut(index) {
                 Some(Slot(Some((taken, _)))) if *taken == seqnum => {
                     return Err(InsertError::Duplicate(value));
                 }
-                Some(Slot(Some(_))) => index = after(index, capacity),
-                Some(empty) => {
-                    if self.len >= room(capacity) {
-                        break;
-                    }
+                Some(Slot(Some(_))) if away >= limit && !is_full => {
+                    return Err(InsertError::Crowded(value));
+                }
+                Some(Slot(Some(_))) if away < limit => index = after(index, capacity),
+                Some(empty) if !is_full => {
                     *empty = Slot(Some((seqnum, value)));
                     self.len = self.len.saturating_add(1);
                     self.reach = self.reach.max(away);
                     return Ok(());
                 }
-                None => break,
+                _ => break,
             }
         }
         Err(InsertError::Full(value))
@@ -308,10 +323,15 @@ fn slots_for(entries: usize) -> usize {
         .unwrap_or(usize::MAX)
 }
 
+/// The slot that a number wants.
 #[inline]
 fn home(seqnum: Seqnum, capacity: usize) -> usize {
-    let low = usize::try_from(seqnum.get()).unwrap_or(usize::MAX);
-    low & capacity.saturating_sub(1)
+    // 2^32 divided by the golden ratio. The product of a hash with a power of two has as many bits of the hash above
+    // its lowest 32 as that power says.
+    let hash = u64::from(seqnum.get().wrapping_mul(0x9e37_79b1));
+    let slots = u64::try_from(capacity).unwrap_or(u64::MAX);
+    let index = hash.wrapping_mul(slots) >> 32;
+    usize::try_from(index).unwrap_or(usize::MAX) & capacity.saturating_sub(1)
 }
 
 #[inline]

@@ -295,6 +295,33 @@ fn wanted_while_it_is_received() {
     assert!(table.is_receiving_wanted());
 }
 
+/// Hundreds wait, as for a program that queues that many to read, while others pass whose numbers come round to them
+/// again and again. Each of either kind is entered and can be given up.
+#[test]
+fn many_stay_while_others_pass() {
+    let mut table = table();
+    let stay: Vec<_> = (0..600).map(|urb| submit(&mut table, urb)).collect();
+    for seqnum in &stay {
+        assert_eq!(send(&mut table, *seqnum, false), None);
+    }
+    for urb in 600..20_000 {
+        let passes = submit(&mut table, urb);
+        assert_eq!(send(&mut table, passes, false), None);
+        if urb % 3 == 0 {
+            let request = ask(&mut table, passes);
+            assert_eq!(table.unlinked(request, Status::CONNRESET), Ok(Some(urb)));
+        } else {
+            assert_eq!(answer(&mut table, passes), Ok(Answered::Whole(urb, plan())));
+            table.received();
+        }
+    }
+    let requests: Vec<_> = stay.iter().map(|seqnum| ask(&mut table, *seqnum)).collect();
+    for (urb, request) in (0..).zip(requests) {
+        assert_eq!(table.unlinked(request, Status::CONNRESET), Ok(Some(urb)));
+    }
+    assert_eq!(table.take_any(), None);
+}
+
 #[test]
 fn alone() {
     let mut table = table();

@@ -66,7 +66,7 @@ proptest! {
         let mut model = HashMap::new();
         for (count, step) in steps.into_iter().enumerate() {
             match step {
-                Step::Insert(number) => match map.insert(Seqnum::new(number), count) {
+                Step::Insert(number) => match map.insert_near(Seqnum::new(number), count) {
                     Ok(()) => prop_assert_eq!(model.insert(number, count), None),
                     Err(InsertError::Duplicate(value)) => {
                         prop_assert_eq!(value, count);
@@ -77,6 +77,7 @@ proptest! {
                         prop_assert!(!model.contains_key(&number));
                         prop_assert!(map.needs_room(1).is_some());
                     }
+                    Err(InsertError::Crowded(_)) => prop_assert!(false, "of so few"),
                 },
                 Step::Remove(number) => {
                     prop_assert_eq!(map.remove(Seqnum::new(number)), model.remove(&number));
@@ -225,6 +226,64 @@ fn nothing_is_lost() {
     assert_eq!(Rc::strong_count(&token), 1);
 }
 
+/// Many requests stay, as those of a program that queues hundreds to read, while others pass: whichever number comes
+/// round to them, it finds its place.
+#[test]
+fn many_requests_stay_while_others_pass() {
+    let mut map = map(512);
+    for number in 1..=300 {
+        map.insert_near(Seqnum::new(number), number).unwrap();
+    }
+    for number in 301..100_000 {
+        map.insert_near(Seqnum::new(number), number).unwrap();
+        if number > 350 {
+            assert_eq!(map.remove(Seqnum::new(number - 50)), Some(number - 50));
+        }
+    }
+    for number in 1..=300 {
+        assert_eq!(map.remove(Seqnum::new(number)), Some(number));
+    }
+}
+
+/// Numbers with any step between them, and without any rule, fill a table.
+#[test]
+fn numbers_that_nobody_chose_to_crowd_find_a_place() {
+    const SLOTS: u32 = 1 << 14;
+    let fill = |numbers: &mut dyn Iterator<Item = u32>| {
+        let mut map = map(1 << 14);
+        let mut taken = 0;
+        for number in numbers {
+            match map.insert_near(Seqnum::new(number), ()) {
+                Ok(()) => taken += 1,
+                Err(InsertError::Duplicate(())) => {}
+                Err(InsertError::Full(())) => break,
+                Err(InsertError::Crowded(())) => panic!("{number} after {taken}"),
+            }
+        }
+        assert_eq!(taken, SLOTS - SLOTS / 4);
+    };
+    for bits in 0..18 {
+        fill(&mut (0..).map(|count: u32| count << bits));
+        fill(&mut (0..).map(|count: u32| count.wrapping_mul((1 << bits) + 1)));
+    }
+    for seed in 1..=20_u32 {
+        let mut state = seed;
+        fill(&mut std::iter::repeat_with(|| {
+            // xorshift, of period 2^32 - 1
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state
+        }));
+    }
+}
+
+/// A number that the table puts into its first slot, whatever its size; `count` is less than 2^32 divided by that.
+fn crowding(count: u32) -> u32 {
+    // The inverse of what numbers are multiplied with.
+    count.wrapping_mul(0x0e8b_2f51)
+}
+
 /// A peer that chooses its numbers so that all want one slot made each operation as long as the table, with interrupts
 /// off.
 #[test]
@@ -232,27 +291,44 @@ fn numbers_that_want_one_slot_are_refused_before_they_cost() {
     const SLOTS: u32 = 1 << 14;
     let mut map = map(1 << 14);
     let mut taken = 0;
-    while map.insert(Seqnum::new(taken * SLOTS), taken).is_ok() {
-        taken += 1;
-    }
+    let refused = loop {
+        match map.insert_near(Seqnum::new(crowding(taken)), taken) {
+            Ok(()) => taken += 1,
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(refused, InsertError::Crowded(taken));
     assert_eq!(usize::try_from(taken), Ok(MAX_REACH + 1));
     assert_eq!(map.needs_room(1), None);
+    // What was given out here is taken all the same.
+    map.insert(Seqnum::new(crowding(taken)), taken).unwrap();
     // Others find their place, behind them too.
-    let reach = u32::try_from(MAX_REACH).unwrap();
-    for number in [1, 7, reach, 5000, SLOTS - 1] {
-        map.insert(Seqnum::new(number), number).unwrap();
+    for number in 1..=5 {
+        map.insert_near(Seqnum::new(number), number).unwrap();
     }
     drop(map.grow(storage(2 << 14)));
-    for number in (0..taken).rev() {
-        assert_eq!(map.remove(Seqnum::new(number * SLOTS)), Some(number));
+    for count in (0..=taken).rev() {
+        assert_eq!(map.remove(Seqnum::new(crowding(count))), Some(count));
     }
     assert_eq!(map.len(), 5);
     // All is forgotten with the last one.
     while map.pop_any().is_some() {}
     for number in 0..3 * SLOTS / 4 {
-        map.insert(Seqnum::new(number), number).unwrap();
+        map.insert_near(Seqnum::new(number), number).unwrap();
     }
     for number in 0..3 * SLOTS / 4 {
         assert_eq!(map.remove(Seqnum::new(number)), Some(number));
     }
+}
+
+/// A table that is full says so, however crowded it is: a larger one has room.
+#[test]
+fn a_full_table_is_not_called_crowded() {
+    let mut map = map(1024);
+    for count in 0..768 {
+        map.insert(Seqnum::new(crowding(count)), ()).unwrap();
+    }
+    let refused = map.insert_near(Seqnum::new(crowding(768)), ());
+    assert_eq!(refused, Err(InsertError::Full(())));
+    assert!(map.needs_room(1).is_some());
 }

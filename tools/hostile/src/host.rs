@@ -146,6 +146,7 @@ const TESTS: &[Test<Devices>] = tests![
     session::unlink_twice,
     session::unlink_before_submit,
     session::number_used_twice,
+    session::numbers_that_crowd,
     session::kernel_says_nothing_first,
     session::second_client_is_refused,
 ];

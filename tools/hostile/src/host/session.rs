@@ -651,6 +651,40 @@ pub(crate) fn number_used_twice(devices: &mut Devices) -> Result {
     Ok(())
 }
 
+/// Requests that stay, whose numbers all want one slot of the table: of a table that takes the lowest bits of a
+/// number, and of ours. usbip-host once looked for a place for ever, and then no connection could be ended.
+pub(crate) fn numbers_that_crowd(devices: &mut Devices) -> Result {
+    const MANY: u32 = 600;
+    let busid = devices.keyboard()?;
+    for step in [1 << 16, 0x0e8b_2f51_u32] {
+        let mut client = connect(busid)?;
+        for count in 1..=MANY {
+            client.set_next(Seqnum::new(step.wrapping_mul(count)));
+            client.submit(&Transfer::interrupt_in(1, 8, 10))?;
+        }
+        // The last of them has arrived when this is answered; before it, those are that were refused.
+        client.set_next(Seqnum::FIRST);
+        let last = client.submit(&innocent())?;
+        let mut refused = 0;
+        loop {
+            match client.receive()?.ok_or("the connection was closed")? {
+                Received::Submit { reply, .. } if reply.seqnum == last => break,
+                Received::Submit { reply, .. } => {
+                    same("a number too many", Status::NOMEM, reply.status)?;
+                    refused += 1;
+                }
+                Received::Unlink(reply) => return Err(format!("unasked: {reply:?}").into()),
+            }
+        }
+        // Those that nobody chose for our table are all taken.
+        ensure("numbers in a sequence are refused", step != 1 << 16 || refused == 0)?;
+        ensure("numbers that crowd are taken", step == 1 << 16 || refused > 0)?;
+        drop(client);
+        available(busid)?;
+    }
+    Ok(())
+}
+
 pub(crate) fn kernel_says_nothing_first(devices: &mut Devices) -> Result {
     let busid = devices.disk();
     let (near, far) = Socket::tcp_pair()?;
