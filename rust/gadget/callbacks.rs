@@ -166,7 +166,7 @@ impl<'a> Callbacks<'a> {
     pub fn setup(&self, packet: &[u8; 8]) -> Result {
         let [kind, request, value @ .., _, _, _, _] = *packet;
         let [.., index_low, index_high, length_low, length_high] = *packet;
-        let control = bindings::usb_ctrlrequest {
+        let mut control = bindings::usb_ctrlrequest {
             bRequestType: kind,
             bRequest: request,
             // Fields of the structure are in USB's byte order, as the packet is.
@@ -176,9 +176,10 @@ impl<'a> Callbacks<'a> {
         };
         // SAFETY: By the type invariant the driver is bound to this gadget.
         let setup = unsafe { (*self.driver.as_ptr()).setup }.ok_or(EINVAL)?;
-        // SAFETY: As above; the packet is read during the call only.
+        // SAFETY: As above; the packet is used during the call only. libcomposite writes to it, too: it makes the length
+        // of a request smaller that is larger than its buffer.
         to_result(as_interrupt(|| unsafe {
-            setup(self.device.gadget(), &control)
+            setup(self.device.gadget(), &raw mut control)
         }))
     }
 
