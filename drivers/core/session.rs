@@ -204,8 +204,8 @@ impl<R: Role> Session<R> {
 
     /// Starts a connection over `transport`.
     ///
-    /// `commit` runs once it is certain that there will be one, before its threads do anything,
-    /// and under the session's lock.
+    /// `commit` runs when nothing else is in the way, before the threads do anything, and under the session's
+    /// lock; it says whether the device is still there.
     ///
     /// # Errors
     ///
@@ -215,7 +215,7 @@ impl<R: Role> Session<R> {
         transport: Carrier,
         rx: impl Receive,
         tx: impl Transmit,
-        commit: impl FnOnce(),
+        commit: impl FnOnce() -> bool,
     ) -> Result<(), ConnectError> {
         // Threads are expensive to make in vain: a tool may ask for a busy port many times.
         self.link.lock().admits()?;
@@ -224,13 +224,13 @@ impl<R: Role> Session<R> {
             .map_err(|_| ConnectError::NoThread)?;
 
         let mut link = self.link.lock();
-        if let Err(refused) = link.admits() {
+        let is_there = |()| commit().then_some(()).ok_or(ConnectError::Removed);
+        if let Err(refused) = link.admits().and_then(is_there) {
             drop(link);
             // Threads that never ran are joined here, which sleeps: the lock is free by now.
             drop(connection);
             return Err(refused);
         }
-        commit();
         self.outlet.open(sending);
         connection.rx.start();
         connection.tx.start();

@@ -75,7 +75,10 @@ fn connect(session: &Stubs, fd: i32) -> Result {
     let rx = Incoming::new(stub);
     let tx = Outgoing::new(stub);
     session
-        .connect(transport, rx, tx, || stub.wire().open())
+        .connect(transport, rx, tx, || {
+            stub.wire().open();
+            true
+        })
         .map_err(|error| {
             match error {
                 ConnectError::NoThread => dev_err!(stub.log(), "no thread\n"),

@@ -113,6 +113,7 @@ fn plug(
             attachment.speed.name()
         );
         port.plug(attachment);
+        true
     });
     if connected.is_ok() {
         dev_info!(device, "Device attached\n");

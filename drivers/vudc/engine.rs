@@ -101,12 +101,16 @@ impl Engine {
 
     // What a connection does.
 
-    /// A connection begins.
-    pub(crate) fn open(&self) {
+    /// A connection begins; says whether there is a device to be connected to.
+    pub(crate) fn open(&self) -> bool {
         let mut state = self.state.lock();
+        if state.presence != Presence::Seen {
+            return false;
+        }
         state.open = true;
         state.budget = Budget::new(params::max_transfer(), MAX_TRANSFERS);
         state.answers = Budget::new(MAX_ANSWER_BYTES, MAX_ANSWERS);
+        true
     }
 
     /// The threads of the connection have ended: drops what is pending, and lets the gadget driver know. Sleeps.

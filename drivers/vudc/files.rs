@@ -116,15 +116,9 @@ fn connect(session: &Gadgets, fd: i32) -> Result {
         .connect(transport, rx, tx, || gadget.engine().open())
         .map_err(|error| match error {
             ConnectError::Busy => EBUSY,
-            _ => EINVAL,
-        })?;
-    if gadget.engine().is_seen() {
-        Ok(())
-    } else {
-        // It went away in between, and whoever waited for the last connection to end does not wait for this one.
-        session.finish(Fault::Local);
-        Err(ENODEV)
-    }
+            ConnectError::Removed => ENODEV,
+            ConnectError::Unusable | ConnectError::NoThread => EINVAL,
+        })
 }
 
 fn disconnect(session: &Gadgets) -> Result {
