@@ -221,11 +221,16 @@ impl Engine {
                 self.output.raise();
                 return None;
             }
+            calls = calls.saturating_add(1);
+            if let Some(request) = state.pop_ended() {
+                drop(state);
+                request.give_back();
+                continue;
+            }
             let work = state.advance(now_ns());
             drop(state);
-            calls = calls.saturating_add(1);
             match work {
-                Work::GiveBack(requests) => requests.give_back(),
+                Work::More => {}
                 Work::Setup(seqnum, packet) => {
                     let result = match self.device.callbacks() {
                         Some(callbacks) => callbacks.setup(&packet),
@@ -261,19 +266,30 @@ impl Engine {
         self.state.lock().descriptor
     }
 
-    /// Gives all requests back.
+    /// Gives all requests back. While there are threads of a connection, only they give back: what a callback of theirs
+    /// takes back from the endpoints must not be on its way from somebody else.
     fn drain(&self) {
-        let requests = self.state.lock().drain();
-        requests.give_back();
+        self.state.lock().drain();
+        loop {
+            let ended = self.state.lock().pop_ended();
+            match ended {
+                Some(request) => request.give_back(),
+                None => break,
+            }
+        }
     }
 
-    /// A gadget driver comes or goes.
-    pub(crate) fn forget(&self) {
+    /// Nobody connects any more.
+    pub(crate) fn hide(&self) {
         let mut state = self.state.lock();
         state.presence = Presence::Hidden;
         state.descriptor = None;
         state.may_wake = false;
-        drop(state);
+    }
+
+    /// A gadget driver comes or goes. There is no connection.
+    pub(crate) fn forget(&self) {
+        self.hide();
         self.drain();
     }
 
@@ -345,12 +361,17 @@ impl Engine {
 
     pub(crate) fn dequeue(&self, endpoint: Endpoint, request: RequestId) -> Result {
         let mut state = self.state.lock();
-        let request = state
-            .endpoint(endpoint)
-            .and_then(|endpoint| endpoint.requests.remove(request));
+        let slot = state.endpoint(endpoint).ok_or(EINVAL)?;
+        let found = match slot.requests.remove(request) {
+            Some(mut request) => {
+                request.end(Status::CONNRESET);
+                Some(request)
+            }
+            // It keeps its result.
+            None => slot.ended.remove(request),
+        };
         drop(state);
-        let request = request.ok_or(EINVAL)?;
-        request.complete(Status::CONNRESET);
+        found.ok_or(EINVAL)?.give_back();
         Ok(())
     }
 

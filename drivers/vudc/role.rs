@@ -158,8 +158,9 @@ impl Controller for Port {
     }
 
     fn pull_down(&self) {
-        // First nobody connects any more, then whoever is connected leaves.
-        self.engine.forget();
+        // First nobody connects any more, then whoever is connected leaves, with what the connection gives back.
+        self.engine.hide();
         self.session.finish(Fault::Local);
+        self.engine.forget();
     }
 }

@@ -13,6 +13,7 @@ use kernel::prelude::*;
 use usbip_gadget::{
     Endpoint,
     EndpointConfig,
+    Request,
     RequestQueue,
     ENDPOINTS, //
 };
@@ -44,8 +45,8 @@ pub(crate) const DESCRIPTOR: usize = 18;
 
 /// What is to be done without the lock.
 pub(crate) enum Work {
-    /// Give requests back to the gadget driver.
-    GiveBack(RequestQueue),
+    /// What has ended is to be given back first, or others want the lock: ask again.
+    More,
     /// Pass a setup packet to the gadget driver; the transfer with that number waits.
     Setup(Seqnum, [u8; 8]),
     /// Let users know that the device has got an address.
@@ -77,7 +78,10 @@ pub(crate) struct EndpointState {
     pub(crate) halted: bool,
     /// The host cannot end the halt.
     pub(crate) wedged: bool,
+    /// What the gadget driver has queued.
     pub(crate) requests: RequestQueue,
+    /// What has ended, with its result noted, and is to be given back.
+    pub(crate) ended: RequestQueue,
     pub(crate) urbs: UrbQueue,
     pace: Pace,
 }
@@ -90,8 +94,16 @@ impl EndpointState {
             halted: false,
             wedged: false,
             requests: RequestQueue::new(),
+            ended: RequestQueue::new(),
             urbs: UrbQueue::new(),
             pace: Pace::new(),
+        }
+    }
+
+    /// The first request has ended.
+    fn retire(&mut self) {
+        if let Some(request) = self.requests.pop() {
+            self.ended.push(request);
         }
     }
 }
@@ -111,6 +123,8 @@ pub(crate) struct State {
     addresses: [Option<Endpoint>; 32],
     /// The endpoints where something may move.
     turns: Turns,
+    /// The endpoints where requests have ended.
+    ended: Turns,
     /// What is to be sent, in order.
     pub(crate) outbox: UrbQueue,
     /// What the transfers of the connection may still take up.
@@ -141,6 +155,7 @@ impl State {
             endpoints,
             addresses: [None; 32],
             turns: Turns::new(),
+            ended: Turns::new(),
             outbox: UrbQueue::new(),
             budget: Budget::new(0, 0),
             answers: Budget::new(0, 0),
@@ -221,7 +236,24 @@ impl State {
             urb.end(Status::PROTO);
             self.outbox.push(urb);
         }
-        core::mem::take(&mut state.requests)
+        let mut all = core::mem::take(&mut state.ended);
+        while let Some(request) = state.requests.pop() {
+            all.push(request);
+        }
+        all
+    }
+
+    /// Takes a request out that is to be given back. One at a time: whoever disables the endpoint meanwhile, or takes
+    /// a request back, must find the others here.
+    pub(crate) fn pop_ended(&mut self) -> Option<Request> {
+        while let Some(index) = self.ended.next() {
+            let state = self.endpoints.get_mut(index);
+            if let Some(request) = state.and_then(|state| state.ended.pop()) {
+                return Some(request);
+            }
+            self.ended.remove(index);
+        }
+        None
     }
 
     /// Takes a transfer that is complete; says whether somebody has to look.
@@ -289,17 +321,19 @@ impl State {
         }
     }
 
-    /// All requests of the gadget driver, which are to be given back.
-    pub(crate) fn drain(&mut self) -> RequestQueue {
-        let mut all = RequestQueue::new();
-        for state in &mut self.endpoints {
+    /// Ends all requests of the gadget driver.
+    pub(crate) fn drain(&mut self) {
+        for endpoint in Endpoint::all() {
+            let Some(state) = self.endpoints.get_mut(endpoint.index()) else {
+                continue;
+            };
             state.halted = false;
             state.wedged = false;
-            while let Some(request) = state.requests.pop() {
-                all.push(request);
+            while !state.requests.is_empty() {
+                state.retire();
             }
+            self.ended.insert(endpoint.index());
         }
-        all
     }
 
     /// The gadget driver's answer to a setup packet.

@@ -43,24 +43,23 @@ impl State {
     pub(crate) fn advance(&mut self, now: u64) -> Work {
         let mut wake = None;
         self.turns.resume();
-        let mut done = RequestQueue::new();
         let mut moved = 0;
         while let Some(endpoint) = self.turns.next().and_then(Endpoint::new) {
-            if endpoint.is_control() && !done.is_empty() {
+            if endpoint.is_control() && !self.ended.is_empty() {
                 // These go first: what the control endpoint wants done may depend on them.
                 break;
             }
             self.turns.pass(endpoint.index());
             let progress = match self.endpoint(endpoint).and_then(|state| state.config) {
-                None if endpoint.is_control() => match self.control(&mut done) {
+                None if endpoint.is_control() => match self.control() {
                     Control::Work(work) => return work,
                     Control::Progress(progress) => progress,
                 },
                 None => Progress::Blocked,
                 Some(config) if config.kind.is_isochronous() => {
-                    self.isochronous(endpoint, config, now, &mut done)
+                    self.isochronous(endpoint, config, now)
                 }
-                Some(config) => self.plain(endpoint, config, &mut done, &mut moved),
+                Some(config) => self.plain(endpoint, config, &mut moved),
             };
             match progress {
                 Progress::Blocked => self.turns.remove(endpoint.index()),
@@ -75,21 +74,14 @@ impl State {
                 break;
             }
         }
-        if !done.is_empty() || !self.turns.is_empty() {
-            // Even if nothing is to be given back: others want the lock.
-            return Work::GiveBack(done);
+        if !self.ended.is_empty() || !self.turns.is_empty() {
+            return Work::More;
         }
         Work::Wait(wake)
     }
 
     /// Moves data of a bulk or interrupt endpoint.
-    fn plain(
-        &mut self,
-        endpoint: Endpoint,
-        config: EndpointConfig,
-        done: &mut RequestQueue,
-        moved: &mut usize,
-    ) -> Progress {
+    fn plain(&mut self, endpoint: Endpoint, config: EndpointConfig, moved: &mut usize) -> Progress {
         let Some(state) = self.endpoints.get_mut(endpoint.index()) else {
             return Progress::Blocked;
         };
@@ -109,9 +101,8 @@ impl State {
             };
             *moved = moved.saturating_add(step.bytes);
             if step.device != Device::Open {
-                if let Some(request) = state.requests.pop() {
-                    done.push(request);
-                }
+                state.retire();
+                self.ended.insert(endpoint.index());
             }
             if let Host::Ended(status) = step.host {
                 if let Some(urb) = state.urbs.pop() {
@@ -123,13 +114,7 @@ impl State {
     }
 
     /// Moves the packets of an isochronous endpoint that are due.
-    fn isochronous(
-        &mut self,
-        endpoint: Endpoint,
-        config: EndpointConfig,
-        now: u64,
-        done: &mut RequestQueue,
-    ) -> Progress {
+    fn isochronous(&mut self, endpoint: Endpoint, config: EndpointConfig, now: u64) -> Progress {
         let direction = config.direction();
         let Some(state) = self.endpoints.get_mut(endpoint.index()) else {
             return Progress::Blocked;
@@ -144,7 +129,7 @@ impl State {
                 }
                 continue;
             };
-            if state.requests.is_empty() && !done.is_empty() {
+            if state.requests.is_empty() && !state.ended.is_empty() {
                 // The gadget driver may have more once it gets these back.
                 return Progress::Enough;
             }
@@ -164,9 +149,8 @@ impl State {
             carry(direction, place, &mut request, step.bytes);
             request.end(step.device);
             urb.end_packet(step.bytes, step.host);
-            if let Some(request) = state.requests.pop() {
-                done.push(request);
-            }
+            state.retire();
+            self.ended.insert(endpoint.index());
         }
     }
 }

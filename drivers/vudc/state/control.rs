@@ -2,7 +2,7 @@
 
 //! The control endpoint: what the controller answers itself, and what it leaves to the gadget driver.
 
-use usbip_gadget::RequestQueue;
+use usbip_gadget::Endpoint;
 use usbip_logic::gadget::{
     decide,
     Answer,
@@ -40,23 +40,27 @@ impl Control {
 
 impl State {
     /// Goes on with a control transfer.
-    pub(super) fn control(&mut self, done: &mut RequestQueue) -> Control {
+    pub(super) fn control(&mut self) -> Control {
         let super_speed = self.is_super_speed();
         let Some(state) = self.endpoints.first_mut() else {
             return Control::BLOCKED;
         };
-        let Some(urb) = state.urbs.front() else {
+        let Some(stage) = state.urbs.front().map(|urb| urb.stage()) else {
             return Control::BLOCKED;
         };
-        if urb.stage() == Stage::Setup {
+        if stage == Stage::Setup {
             // What is still queued answers an earlier request, which is gone.
-            while let Some(mut request) = state.requests.pop() {
+            while let Some(mut request) = state.requests.front() {
                 request.end(Status::OVERFLOW);
-                done.push(request);
+                state.retire();
             }
-            if !done.is_empty() {
+            if !state.ended.is_empty() {
+                self.ended.insert(Endpoint::CONTROL.index());
                 return Control::Progress(Progress::Enough);
             }
+            let Some(urb) = state.urbs.front() else {
+                return Control::BLOCKED;
+            };
             urb.begin_data();
             state.halted = false;
             let answer = decide(urb.setup(), super_speed);
@@ -72,6 +76,9 @@ impl State {
             return Control::Progress(Progress::Enough);
         }
         let max_packet = if super_speed { 512 } else { 64 };
+        let Some(urb) = state.urbs.front() else {
+            return Control::BLOCKED;
+        };
         let direction = urb.direction();
         let Some(step) = meet(urb, &mut state.requests, direction, max_packet) else {
             return Control::BLOCKED;
@@ -83,12 +90,13 @@ impl State {
             (Host::Open, Device::Open) => None,
         };
         if let Some(status) = ended {
-            if let Some(mut request) = state.requests.pop() {
-                if step.device == Device::Open {
+            if step.device == Device::Open {
+                if let Some(mut request) = state.requests.front() {
                     request.end(Status::OK);
                 }
-                done.push(request);
             }
+            state.retire();
+            self.ended.insert(Endpoint::CONTROL.index());
             if let Some(urb) = state.urbs.pop() {
                 finish(&mut self.outbox, urb, status);
             }
