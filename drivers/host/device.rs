@@ -56,9 +56,14 @@ impl Stub {
         (*self.device).as_ref()
     }
 
-    /// The driver is about to be unbound, and the device is locked until it is.
+    /// Whoever calls this has locked the device, and waits for the connection to end before that changes.
     pub(crate) fn leave(&self) {
-        self.wire.leave();
+        self.wire.set_leaving(true);
+    }
+
+    /// The device is not unbound, after all, and may be connected to again.
+    pub(crate) fn stay(&self) {
+        self.wire.set_leaving(false);
     }
 }
 
@@ -85,6 +90,11 @@ impl Role for Stub {
                 Err(ENODEV)
             };
         };
+        if !locked.is_awake() {
+            // It would be taken for unplugged. The driver's `resume` resets it.
+            locked.reset_when_awake();
+            return Ok(());
+        }
         locked
             .reset()
             .inspect(|()| dev_info!(self.log(), "device reset\n"))

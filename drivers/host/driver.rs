@@ -49,12 +49,18 @@ impl Host {
 
     /// Makes what belongs to a device that is shared.
     fn share(&self, device: &Device) -> Result<Shared> {
-        let session = Session::new(Stub::new(device), self.events.clone())?;
-        let mut files = DeviceFiles::new(device.as_ref());
+        let mut shared = Shared {
+            session: Session::new(Stub::new(device), self.events.clone())?,
+            files: DeviceFiles::new(device.as_ref()),
+        };
         for file in attrs::FILES {
-            files.add(file, session.clone())?;
+            if let Err(error) = shared.files.add(file, shared.session.clone()) {
+                // Somebody may have used those that are there.
+                shared.end();
+                return Err(error);
+            }
         }
-        Ok(Shared { files, session })
+        Ok(shared)
     }
 }
 
@@ -62,6 +68,16 @@ impl Host {
 pub(crate) struct Shared {
     files: DeviceFiles<Arc<Session<Stub>>>,
     session: Arc<Session<Stub>>,
+}
+
+impl Shared {
+    /// Ends it. The device is locked by whoever calls this: from now on nobody waits for the lock.
+    fn end(self) {
+        self.session.role().leave();
+        // The files go while their session still works.
+        drop(self.files);
+        self.session.remove();
+    }
 }
 
 impl DeviceDriver for Host {
@@ -101,11 +117,7 @@ impl DeviceDriver for Host {
 
     fn disconnect(&self, device: &Device, shared: Shared) {
         usbip_dbg!(Device, "disconnect of {}\n", device.name());
-        // The device is locked by whoever calls this: from now on nobody waits for the lock.
-        shared.session.role().leave();
-        // The files go while their session still works.
-        drop(shared.files);
-        shared.session.remove();
+        shared.end();
         self.table.release(device);
     }
 
@@ -120,14 +132,15 @@ impl DeviceDriver for Host {
 
     fn resume(&self, device: &LockedDevice<'_>, shared: &Shared) {
         // Its transfers were given back when the machine went to sleep, or it has lost its power: the peer had better
-        // import it anew, once it has been reset.
-        shared.session.disconnect(Fault::Local);
-        // The session comes too late for one that would be taken for unplugged until then.
-        if device.needs_reset() && device.reset().is_err() {
-            dev_err!(
-                shared.session.role().log(),
-                "lost its power and cannot be reset\n"
-            );
+        // import it anew, once it has been reset. That frees what the controller has for its endpoints, so nobody may
+        // submit to them any more.
+        let stub = shared.session.role();
+        stub.leave();
+        shared.session.finish(Fault::Local);
+        stub.stay();
+        // The session has left that to whoever has the lock.
+        if device.reset().is_err() {
+            dev_err!(stub.log(), "lost its power and cannot be reset\n");
         }
     }
 }

@@ -226,8 +226,10 @@ impl Incoming {
             0 => TransferKind::Control,
             _ => TransferKind::Isochronous,
         };
+        // For what is said of it; there may be no endpoint of that number.
+        let number = u8::try_from(submit.endpoint).unwrap_or(0);
         let transfer = Transfer {
-            endpoint: Endpoint::assumed(0, submit.direction, kind),
+            endpoint: Endpoint::assumed(number, submit.direction, kind),
             flags: TransferFlags::NONE,
             packets: plan.payload.packets,
             start_frame: submit.start_frame,

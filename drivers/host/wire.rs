@@ -157,9 +157,9 @@ impl Wire {
         self.spares.clear();
     }
 
-    /// The driver is about to be unbound, with the device locked. There is no way back.
-    pub(crate) fn leave(&self) {
-        self.leaving.store(true, Release);
+    /// Says whether whoever holds the lock of the device waits for this connection to end.
+    pub(crate) fn set_leaving(&self, leaving: bool) {
+        self.leaving.store(leaving, Release);
     }
 
     /// Whether whoever holds the lock of the device waits for this connection to end.

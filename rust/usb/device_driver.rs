@@ -76,8 +76,9 @@ pub trait DeviceDriver: Send + Sync + Sized + 'static {
 
     /// The machine is awake again; nobody looks yet which devices are still there.
     ///
-    /// A device that [has lost its power](LockedDevice::needs_reset) is reset by nobody but its
-    /// driver, and taken for unplugged if that has not happened when this returns.
+    /// Called if the device has lost its power or its address, or is to be [reset when
+    /// awake](LockedDevice::reset_when_awake). Nobody but its driver resets it, and it is taken for
+    /// unplugged if that has not happened when this returns.
     fn resume(&self, _device: &LockedDevice<'_>, _data: &Self::Data) {}
 }
 

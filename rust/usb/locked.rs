@@ -89,22 +89,22 @@ impl<'a> LockedDevice<'a> {
     ///
     /// # Errors
     ///
-    /// `EHOSTUNREACH` if it is suspended; what the hub or the device answered.
+    /// `EHOSTUNREACH` if its bus is asleep; what the hub or the device answered.
     #[doc(alias = "usb_reset_device")]
     pub fn reset(&self) -> Result {
-        if self.device.state() == bindings::usb_device_state_USB_STATE_SUSPENDED {
+        if !self.is_awake() {
             return Err(errno::ehostunreach());
         }
         // SAFETY: Valid and, by the type invariant, locked.
         to_result(unsafe { bindings::usb_reset_device(self.device.as_raw()) })
     }
 
-    /// Whether the device lost its power or its address while the machine slept, so that only a
-    /// reset brings it back.
-    #[doc(alias = "reset_resume")]
-    pub fn needs_reset(&self) -> bool {
+    /// Whether the device can be spoken to. A hub that is asked to reset a device whose bus is
+    /// asleep takes it for unplugged.
+    #[doc(alias = "can_submit")]
+    pub fn is_awake(&self) -> bool {
         // SAFETY: Valid; the lock is held, under which this changes.
-        unsafe { bindings::usb_device::reset_resume_raw(self.device.as_raw()) != 0 }
+        unsafe { bindings::usb_device::can_submit_raw(self.device.as_raw()) != 0 }
     }
 
     /// Lets the device need a reset when the machine is awake again, whatever became of its power.
