@@ -81,7 +81,7 @@ help:
 	@echo 'make              the kernel modules and the tools'
 	@echo 'make modules      usbip-core.ko, usbip-host.ko, vhci-hcd.ko, usbip-vudc.ko, usbip-ux.ko in build/<release>/modules'
 	@echo 'make tools        the user programs in build/tools'
-	@echo 'make test         all tests, on 7.2 and 7.3 unless KERNEL= is given; TESTS="name .." runs some'
+	@echo 'make test         unit tests and the jobs in virtual machines, on 7.2 and 7.3 unless KERNEL= is given; TESTS="name .." runs some'
 	@echo 'make test-arm64   load the modules on an emulated arm64 machine and share a device there'
 	@echo 'make debug-kernel build the debug kernel: sanitizers, lockdep, fault injection; a quarter of an hour, once'
 	@echo 'make test-debug   all tests in virtual machines on that kernel, and the unit tests of its modules; hours, RESUME=1 goes on'
@@ -94,7 +94,7 @@ help:
 	@echo 'make format       run rustfmt'
 	@echo 'make analyzer     rust-project.json for rust-analyzer'
 	@echo 'make demo         share a device between two virtual machines and show it'
-	@echo 'make install      modules and tools into this system (DESTDIR= for packagers, MODULES= if built before)'
+	@echo 'make install      the modules into this system (DESTDIR= for packagers, MODULES= if built before)'
 	@echo 'make uninstall    take them out again'
 	@echo 'make clean        remove what was built; downloads stay in $$USBIP_CACHE (~/.cache/usbip-rust)'
 	@echo

@@ -9,13 +9,20 @@
 set -euo pipefail
 
 TOP=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
-USBIP_CACHE=${USBIP_CACHE:-$HOME/.cache/usbip-rust}
+USBIP_CACHE=${USBIP_CACHE:-${HOME:-/root}/.cache/usbip-rust}
 case $USBIP_CACHE in
 	/*) ;;
 	*) USBIP_CACHE=$PWD/$USBIP_CACHE ;;
 esac
 USBIP_MIRROR=${USBIP_MIRROR:-http://deb.debian.org/debian}
 export TOP USBIP_CACHE USBIP_MIRROR
+case $TOP$USBIP_CACHE in
+	*[[:space:]:]*)
+		# Kbuild refuses them, after all has been downloaded.
+		printf '%s: %s\n' "${0##*/}" "no path with a space or a colon can be built in: $TOP, $USBIP_CACHE (USBIP_CACHE= chooses another place)" >&2
+		exit 1
+		;;
+esac
 
 # Programs of build/tools that measure and test: no system needs them installed.
 TEST_PROGRAMS="usbip-bench usbip-hostile ux-pump"
@@ -58,6 +65,15 @@ need_network() {
 	# A proxy may resolve names that this machine cannot.
 	[ -z "${http_proxy:-}" ] || return 0
 	timeout 15 getent hosts "${host%%:*}" >/dev/null || die "no network: cannot resolve ${host%%:*} (USBIP_MIRROR= names another Debian mirror)"
+}
+
+# install_packages NAME..: on this machine, whose lists of packages may be old or missing
+install_packages() {
+	command -v apt-get >/dev/null || die "missing packages, and no apt-get to install them: $*"
+	log "installing $*"
+	{ DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" ||
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@"; }; } \
+		>/dev/null 2>"$USBIP_CACHE/apt.log" || die "apt-get could not install $* (see $USBIP_CACHE/apt.log)"
 }
 
 # key TEXT..: a short name for "made from exactly this"

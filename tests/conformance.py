@@ -224,7 +224,9 @@ def main():
         subprocess.run([TOP + "/scripts/build-modules"], check=True, env={**env, "KERNEL": kernel}, stdout=subprocess.DEVNULL)
         for modules in ("rust",) if kernel == "debug" else ("rust", "c"):
             command = [TOP + "/tests/run", "--kernel", kernel, "--modules", modules, "--no-unit", options.pattern]
-            failed |= subprocess.run(command, env=env).returncode != 0
+            ended = subprocess.run(command, env=env).returncode
+            # What the C modules get wrong is what the page is there to show.
+            failed |= ended != 0 and modules == "rust"
     runs = collect([TOP + "/build/test-logs", *options.logs], since)
     results = Results()
     if os.path.exists(PAGE):

@@ -54,6 +54,7 @@ told "no network" 'no network: cannot resolve mirror\.invalid .*USBIP_MIRROR' \
 told "too little disk" 'too little disk: [0-9]+ GB free .* need [0-9]+ GB .*USBIP_CACHE' \
 	env USBIP_CACHE="$work/tiny" make -s demo
 told "a cache that cannot be" 'cannot create /proc/nowhere .*USBIP_CACHE' env USBIP_CACHE=/proc/nowhere make -s demo
+told "a cache with a space in its name" 'no path with a space .*USBIP_CACHE' env USBIP_CACHE="$work/a cache" make -s demo
 told "an unknown architecture" "unknown architecture 'mips' .*arm64" make -s modules ARCH=mips
 printf '#!/bin/sh\nif [ "$1" = -m ]; then echo riscv64; else exec /usr/bin/uname "$@"; fi\n' >"$work/bin/uname"
 chmod +x "$work/bin/uname"
@@ -84,7 +85,7 @@ if timeout 15 getent hosts deb.debian.org >/dev/null; then
 	check "no package of the pinned version: another one of the series" grep -qE '^7\.2\.[0-9]+\+deb13-' <<<"$chosen"
 	check "it is said" grep -qF "no longer has 7.2.999+deb13" "$work/said"
 	sed 's/^/#   /' "$work/said"
-	same "a release by its whole name" 7.2.12+deb13-amd64 "$(scripts/kernel --which 7.2.12+deb13-amd64 2>/dev/null)"
+	same "a release by its whole name" "$chosen" "$(scripts/kernel --which "$chosen" 2>/dev/null)"
 	scripts/kernel --which 7.2.999+deb13-amd64 >/dev/null 2>"$work/said"
 	check "nothing else in place of a whole name" grep -qF 'has no 7.2.999+deb13-amd64' "$work/said"
 else

@@ -677,8 +677,14 @@ pub(crate) fn numbers_that_crowd(devices: &mut Devices) -> Result {
             }
         }
         // Those that nobody chose for our table are all taken.
-        ensure("numbers in a sequence are refused", step != 1 << 16 || refused == 0)?;
-        ensure("numbers that crowd are taken", step == 1 << 16 || refused > 0)?;
+        ensure(
+            "numbers in a sequence are refused",
+            step != 1 << 16 || refused == 0,
+        )?;
+        ensure(
+            "numbers that crowd are taken",
+            step == 1 << 16 || refused > 0,
+        )?;
         drop(client);
         available(busid)?;
     }
