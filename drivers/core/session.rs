@@ -281,17 +281,18 @@ impl<R: Role> Session<R> {
         }
     }
 
-    /// Lets the connection end, because of `fault`; says whether there was one.
+    /// Lets the connection end, because of `fault`, if there is one; returns where the session stood.
     ///
     /// Returns at once; the connection ends a little later. May sleep.
-    pub fn disconnect(self: &Arc<Self>, fault: Fault) -> bool {
+    pub fn disconnect(self: &Arc<Self>, fault: Fault) -> SessionState {
         let mut link = self.link.lock();
+        let found = link.state();
         let closing = self.begin_close(&mut link);
         drop(link);
         if closing {
             self.report(fault);
         }
-        closing
+        found
     }
 
     /// Lets the connection end, because of `fault`, and waits until nothing of it is left.

@@ -90,10 +90,8 @@ fn connect(session: &Stubs, fd: i32) -> Result {
 
 fn disconnect(session: &Stubs) -> Result {
     dev_info!(session.role().log(), "stub down\n");
-    let closing = session.disconnect(Fault::Local) || session.state() == SessionState::Closing;
-    if closing {
-        Ok(())
-    } else {
-        Err(EINVAL)
+    match session.disconnect(Fault::Local) {
+        SessionState::Connected | SessionState::Closing => Ok(()),
+        SessionState::Idle | SessionState::Unusable | SessionState::Removed => Err(EINVAL),
     }
 }

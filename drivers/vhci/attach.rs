@@ -165,7 +165,7 @@ pub(crate) fn detach(fleet: &Fleet, text: &[u8]) -> Result {
     let session = session(fleet, place)
         .ok_or(AttachError::NotReady)
         .map_err(refused)?;
-    if !session.disconnect(Fault::Local) && session.state() == SessionState::Idle {
+    if session.disconnect(Fault::Local) == SessionState::Idle {
         pr_err!("not connected {}\n", number);
         return Err(EINVAL);
     }

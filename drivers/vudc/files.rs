@@ -122,7 +122,7 @@ fn connect(session: &Gadgets, fd: i32) -> Result {
 }
 
 fn disconnect(session: &Gadgets) -> Result {
-    if session.disconnect(Fault::Local) {
+    if session.disconnect(Fault::Local) == SessionState::Connected {
         Ok(())
     } else {
         dev_err!(session.role().log(), "Device not connected\n");
