@@ -193,6 +193,8 @@ impl Role for Port {
         dev_info!(device, "release socket\n");
 
         self.lock().open = false;
+        // Before the transfers come back: their drivers are not to reset a device that still looks attached.
+        self.root.disconnect(self.place.port);
         loop {
             let mut inner = self.lock();
             let Some(urb) = inner.requests.take_any() else {
@@ -200,10 +202,10 @@ impl Role for Port {
             };
             let urb = urb.detach(&mut inner);
             drop(inner);
-            urb.give_back(Status::NODEV);
+            // As usbcore gives them back that flushes the endpoints of a device that is gone.
+            urb.give_back(Status::SHUTDOWN);
         }
         usbip_dbg!(Device, "port {}: pulled out\n", self.number);
-        self.root.disconnect(self.place.port);
         dev_info!(device, "disconnect device\n");
     }
 

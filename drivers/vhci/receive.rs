@@ -284,6 +284,6 @@ impl Receive for Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.cut_short(Status::NODEV);
+        self.cut_short(Status::SHUTDOWN);
     }
 }

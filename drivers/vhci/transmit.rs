@@ -211,7 +211,7 @@ impl Transmitter {
                     let status = apply_early(&mut urb, &early);
                     (urb, status)
                 }
-                Err(urb) => (urb, Status::NODEV),
+                Err(urb) => (urb, Status::SHUTDOWN),
             };
             trace_return(devid, seqnum, &urb, status);
             hold(&mut self.answered, (urb.detach(&mut inner), status));

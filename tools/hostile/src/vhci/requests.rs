@@ -248,9 +248,15 @@ pub(super) fn c11_unlink_of_scatter_gather(_: &mut ()) -> Result {
     driver.submit(3, "bulk 0x84 0 131072")?;
     driver.submit(4, "bulk 0x84 0 1048576")?;
     drop(attached);
-    driver.failed(3)?;
-    driver.failed(4)?;
-    Ok(())
+    let mut ended = [driver.any_done()?, driver.any_done()?];
+    ended.sort_by_key(|done| done.id);
+    // In any order, and as usbcore itself ends the transfers of a device that is gone: drivers take other errors for
+    // those of a device that is still there.
+    same(
+        "the transfers of a connection that ended",
+        [(3, Status::SHUTDOWN), (4, Status::SHUTDOWN)],
+        ended.map(|done| (done.id, done.status)),
+    )
 }
 
 pub(super) fn c12_unlinks_do_not_flood_the_log(_: &mut ()) -> Result {
