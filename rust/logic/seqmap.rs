@@ -74,6 +74,8 @@ where
     slots: S,
     /// The number of slots that are used: 0 or a power of two.
     capacity: usize,
+    /// How many of the 32 bits of a hash are not of a slot's index.
+    shift: u32,
     len: usize,
     /// No entry is further from the slot that its number wants.
     reach: usize,
@@ -90,8 +92,10 @@ where
         for slot in storage.iter_mut() {
             slot.0 = None;
         }
+        let capacity = usable(storage.len());
         Self {
-            capacity: usable(storage.len()),
+            capacity,
+            shift: 32_u32.saturating_sub(capacity.checked_ilog2().unwrap_or(0)),
             slots: storage,
             len: 0,
             reach: 0,
@@ -172,7 +176,7 @@ where
     ) -> Result<(), InsertError<T>> {
         let capacity = self.capacity();
         let is_full = self.len >= room(capacity);
-        let mut index = home(seqnum, capacity);
+        let mut index = self.home(seqnum);
         for away in 0..capacity {
             match self.slots.get_mut(index) {
                 Some(Slot(Some((taken, _)))) if *taken == seqnum => {
@@ -261,10 +265,19 @@ where
             .filter_map(|slot| slot.0.as_mut().map(|(seqnum, value)| (*seqnum, value)))
     }
 
+    /// The slot that a number wants.
+    #[inline]
+    fn home(&self, seqnum: Seqnum) -> usize {
+        // 2^32 divided by the golden ratio.
+        let hash = seqnum.get().wrapping_mul(0x9e37_79b1);
+        // Of more than 2^32 slots the first ones are wanted.
+        usize::try_from(u64::from(hash).wrapping_shr(self.shift)).unwrap_or(0)
+    }
+
     /// Returns where an entry is.
     pub fn find(&self, seqnum: Seqnum) -> Option<Place> {
         let capacity = self.capacity();
-        let mut index = home(seqnum, capacity);
+        let mut index = self.home(seqnum);
         for _ in 0..capacity.min(self.reach.saturating_add(1)) {
             match self.slots.get(index) {
                 Some(Slot(Some((taken, _)))) if *taken == seqnum => return Some(Place(index)),
@@ -291,7 +304,7 @@ where
                 break;
             }
             // An entry may move to the gap if it is not between the gap and its home.
-            if distance(home(*seqnum, capacity), next, capacity) >= distance(gap, next, capacity) {
+            if distance(self.home(*seqnum), next, capacity) >= distance(gap, next, capacity) {
                 self.slots.swap(gap, next);
                 gap = next;
             }
@@ -321,17 +334,6 @@ fn slots_for(entries: usize) -> usize {
         .max(8)
         .checked_next_power_of_two()
         .unwrap_or(usize::MAX)
-}
-
-/// The slot that a number wants.
-#[inline]
-fn home(seqnum: Seqnum, capacity: usize) -> usize {
-    // 2^32 divided by the golden ratio. The product of a hash with a power of two has as many bits of the hash above
-    // its lowest 32 as that power says.
-    let hash = u64::from(seqnum.get().wrapping_mul(0x9e37_79b1));
-    let slots = u64::try_from(capacity).unwrap_or(u64::MAX);
-    let index = hash.wrapping_mul(slots) >> 32;
-    usize::try_from(index).unwrap_or(usize::MAX) & capacity.saturating_sub(1)
 }
 
 #[inline]
