@@ -32,16 +32,11 @@ use usbip_proto::{
     Speed, //
 };
 
-/// The bit of a port's status that says that there is a device, USB 2.0 table 11-21.
-#[doc(alias = "USB_PORT_STAT_CONNECTION")]
-const PORT_CONNECTION: u32 = 1;
-
 /// A root hub.
 #[pin_data]
 pub(crate) struct Root {
     bus: Bus,
     device: ARef<Device>,
-    ports: u8,
     #[pin]
     hub: SpinLockIrq<roothub::Hub>,
 }
@@ -63,7 +58,6 @@ impl Root {
             pin_init!(Self {
                 bus: bus.clone(),
                 device: device.into(),
-                ports: geometry.ports(),
                 hub <- new_spinlock_irq!(hub, "vhci::Root"),
             }),
             GFP_KERNEL,
@@ -89,11 +83,7 @@ impl Root {
 
     /// How many ports have a device.
     pub(crate) fn connected(&self) -> usize {
-        let hub = self.hub.lock();
-        (0..self.ports)
-            .filter_map(|port| hub.port_status(port))
-            .filter(|status| status & PORT_CONNECTION != 0)
-            .count()
+        self.hub.lock().connected()
     }
 
     /// Says whether the hub answers usbcore.

@@ -72,6 +72,13 @@ impl Hub {
         }
     }
 
+    /// Returns how many ports have a device.
+    pub fn connected(&self) -> usize {
+        self.ports().iter().fold(0, |count: usize, port| {
+            count.saturating_add(usize::from(port.has_device()))
+        })
+    }
+
     /// Returns status and change bits of a port, counted from 0, without completing anything.
     pub fn port_status(&self, port: u8) -> Option<u32> {
         self.ports()

@@ -72,6 +72,10 @@ impl Port {
         }
     }
 
+    pub(super) fn has_device(&self) -> bool {
+        self.device.is_some()
+    }
+
     /// Ends whatever went on with a device that was here.
     fn idle(&mut self) {
         self.bits &= !(ENABLE | SUSPEND | RESET);

@@ -561,6 +561,20 @@ fn bitmaps() {
     }
 }
 
+/// Whether the hub driver has looked or not, and whatever it did to the port.
+#[test]
+fn devices_are_counted() {
+    let mut hub = Hub::new(HubSpeed::High, Geometry::new(1, 3).unwrap());
+    assert_eq!(hub.connected(), 0);
+    hub.connect(0, Speed::High);
+    hub.connect(2, Speed::Low);
+    hub.connect(3, Speed::High);
+    assert_eq!(hub.connected(), 2, "there is no fourth port");
+    hub.disconnect(0);
+    hub.disconnect(1);
+    assert_eq!(hub.connected(), 1);
+}
+
 /// Changes that the hub driver is not told of do not wake it.
 #[test]
 fn quiet_changes() {
