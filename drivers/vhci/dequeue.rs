@@ -34,7 +34,7 @@ pub(crate) fn dequeue(port: &Port, urb: Unlinking<'_>) -> Result {
             detached.give_back(urb.status());
         }
         Unlinked::Asked(request) => {
-            let devid = inner.attachment.map_or(0, |a| a.devid.get());
+            let devid = inner.devid().get();
             drop(inner);
             trace::unlink(trace::Role::Vhci, devid, request.get(), seqnum.get(), 0);
             port.wake();

@@ -120,11 +120,7 @@ fn pending(urb: &NewUrb<'_>) -> Option<Pending> {
 /// Checks that there is a connection, and that the URB is for the device that was enumerated over it, not for one
 /// that was there before.
 fn admit(inner: &Inner, urb: &NewUrb<'_>) -> Result {
-    let is_current = inner
-        .child
-        .as_ref()
-        .is_some_and(|child| core::ptr::eq::<usbip_hcd::Child>(&**child, urb.child()));
-    if inner.open && is_current {
+    if inner.takes(urb.child()) {
         Ok(())
     } else {
         Err(ENODEV)
@@ -135,12 +131,7 @@ fn admit(inner: &Inner, urb: &NewUrb<'_>) -> Result {
 fn adopt(port: &Port, urb: &NewUrb<'_>) {
     let child: ARef<_> = urb.child().into();
     child.keep_awake();
-    let mut inner = port.lock();
-    if !inner.open {
-        return;
-    }
-    let old = inner.child.replace(child);
-    drop(inner);
+    let old = port.lock().adopt(child);
     drop(old);
 }
 
@@ -160,7 +151,7 @@ fn set_address<'a>(port: &Port, urb: NewUrb<'a>, address: u16) -> Outcome<'a> {
         Ok(linked) => linked,
         Err(outcome) => return outcome,
     };
-    inner.addressed = true;
+    inner.set_addressed();
     urb.set_result(0, 0, 0);
     let urb = urb.detach(&mut inner);
     drop(inner);

@@ -5,7 +5,10 @@
 //! Lock order: [`Port::lock`] comes after the session's and is taken alone. All that changes while a device is
 //! attached is behind it, and so is the key without which nobody changes usbcore's lists of the device's URBs.
 
-use core::fmt;
+use core::{
+    fmt,
+    ptr, //
+};
 
 use kernel::{
     prelude::*,
@@ -61,20 +64,63 @@ pub(crate) struct Attachment {
     pub(crate) sockfd: u32,
 }
 
+/// A device that is attached: what there is from when the connection begins until it has been taken down.
+struct Attached {
+    attachment: Attachment,
+    /// Whether requests are taken, which ends before the connection does.
+    open: bool,
+    /// usbcore's device; there is none before it begins to enumerate.
+    child: Option<ARef<Child>>,
+    /// Whether the device has its address.
+    addressed: bool,
+}
+
 /// What changes while a device is attached.
 pub(crate) struct Inner {
     /// The right to change usbcore's lists of the URBs to the device.
     key: PortKey,
-    /// What is attached; nothing if the port is free.
-    pub(crate) attachment: Option<Attachment>,
-    /// Whether requests are taken: from attaching until the connection is taken down.
-    pub(crate) open: bool,
-    /// usbcore's device; there is none before it begins to enumerate.
-    pub(crate) child: Option<ARef<Child>>,
-    /// Whether the device has its address.
-    pub(crate) addressed: bool,
+    /// Nothing if the port is free.
+    attached: Option<Attached>,
     /// The requests that the peer has not answered.
     pub(crate) requests: Requests,
+}
+
+impl Inner {
+    /// The device, as the peer calls it; 0 if there is none.
+    pub(crate) fn devid(&self) -> DevId {
+        self.attached
+            .as_ref()
+            .map_or(DevId::default(), |attached| attached.attachment.devid)
+    }
+
+    /// The device that requests are taken for, if they are.
+    fn open(&mut self) -> Option<&mut Attached> {
+        self.attached.as_mut().filter(|attached| attached.open)
+    }
+
+    /// Whether requests are taken, for this device and not for one that was here before.
+    pub(crate) fn takes(&self, child: &Child) -> bool {
+        self.attached.as_ref().is_some_and(|attached| {
+            let current = attached.child.as_deref();
+            attached.open && current.is_some_and(|current| ptr::eq(current, child))
+        })
+    }
+
+    /// Remembers the device that usbcore is about to enumerate, if requests are taken. What is returned is to be let go
+    /// of without the lock.
+    pub(crate) fn adopt(&mut self, child: ARef<Child>) -> Option<ARef<Child>> {
+        match self.open() {
+            Some(attached) => attached.child.replace(child),
+            None => Some(child),
+        }
+    }
+
+    /// Notes that the device has its address.
+    pub(crate) fn set_addressed(&mut self) {
+        if let Some(attached) = self.open() {
+            attached.addressed = true;
+        }
+    }
 }
 
 impl Keyed for Inner {
@@ -111,10 +157,7 @@ impl Port {
             inner <- new_spinlock_irq!(
                 Inner {
                     key,
-                    attachment: None,
-                    open: false,
-                    child: None,
-                    addressed: false,
+                    attached: None,
                     requests: Requests::new(KVec::new()),
                 },
                 "vhci::Port"
@@ -145,8 +188,12 @@ impl Port {
     /// Takes a device: what is done at the moment in which the connection begins.
     pub(crate) fn plug(&self, attachment: Attachment) {
         let mut inner = self.lock();
-        inner.attachment = Some(attachment);
-        inner.open = true;
+        inner.attached = Some(Attached {
+            attachment,
+            open: true,
+            child: None,
+            addressed: false,
+        });
         inner.requests.restart();
         drop(inner);
         usbip_dbg!(Device, "port {}: plugged in\n", self.number);
@@ -158,13 +205,18 @@ impl Port {
     /// A device that cannot be looked up yet or any more is not named: the tools would fail on it.
     pub(crate) fn row(&self) -> RowState {
         let inner = self.lock();
-        let Some(attachment) = inner.attachment else {
+        let Some(Attached {
+            attachment,
+            child,
+            addressed,
+            ..
+        }) = &inner.attached
+        else {
             return RowState::Empty(PortState::Null);
         };
-        let busid = inner
-            .child
+        let busid = child
             .as_ref()
-            .filter(|child| inner.addressed && child.is_announced())
+            .filter(|child| *addressed && child.is_announced())
             .and_then(|child| BusId::new(child.name().to_bytes()));
         match busid {
             Some(busid) => RowState::Used {
@@ -192,7 +244,9 @@ impl Role for Port {
         dev_info!(device, "stop threads\n");
         dev_info!(device, "release socket\n");
 
-        self.lock().open = false;
+        if let Some(attached) = self.lock().open() {
+            attached.open = false;
+        }
         // Before the transfers come back: their drivers are not to reset a device that still looks attached.
         self.root.disconnect(self.place.port);
         loop {
@@ -211,13 +265,11 @@ impl Role for Port {
 
     fn reset(&self) -> Result {
         let mut inner = self.lock();
-        inner.attachment = None;
-        inner.addressed = false;
-        let child = inner.child.take();
+        let attached = inner.attached.take();
         let storage = inner.requests.grow(KVec::new());
         drop(inner);
         // Freed without the lock; the last reference to a device sleeps.
-        drop(child);
+        drop(attached);
         drop(storage);
         Ok(())
     }
@@ -227,6 +279,6 @@ impl Role for Port {
     }
 
     fn devid(&self) -> u32 {
-        self.lock().attachment.map_or(0, |a| a.devid.get())
+        self.lock().devid().get()
     }
 }

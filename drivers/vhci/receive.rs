@@ -169,7 +169,7 @@ impl Receiver {
 
 /// Gives an URB back, with the lock held until it is off its endpoint.
 fn end(mut inner: SpinLockIrqGuard<'_, Inner>, seqnum: Seqnum, urb: Queued, status: Status) {
-    let devid = inner.attachment.map_or(0, |a| a.devid.get());
+    let devid = inner.devid().get();
     inner.requests.received();
     trace_return(devid, seqnum, &urb, status);
     let urb = urb.detach(&mut inner);

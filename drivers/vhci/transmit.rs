@@ -124,7 +124,7 @@ impl Transmitter {
         } = self;
         let mut inner = session.role().lock();
         let mut gathered = Gathered::All;
-        let devid = inner.attachment.map_or(DevId::default(), |a| a.devid);
+        let devid = inner.devid();
         let mut data = 0_usize;
         // The bytes of the buffer that are not in a part yet.
         let mut run = 0_usize;
@@ -203,7 +203,7 @@ impl Transmitter {
             return;
         }
         let mut inner = self.session.role().lock();
-        let devid = inner.attachment.map_or(0, |a| a.devid.get());
+        let devid = inner.devid().get();
         for (seqnum, urb) in self.sending.drain_all() {
             let (urb, status) = match inner.requests.put_back(seqnum, urb) {
                 Ok(PutBack::Waiting) => continue,
