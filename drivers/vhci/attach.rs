@@ -42,10 +42,9 @@ use crate::{
 /// # Errors
 ///
 /// - `EINVAL` if there are less than four numbers, for a port or speed that does not exist, for a descriptor that
-///   is no stream socket, or if no threads are to be had.
+///   is no stream socket, or if threads or memory for them are not to be had.
 /// - `EAGAIN` if there is no such controller at the moment.
 /// - `EBUSY` if the port is in use; the tools then try another one.
-/// - `ENOMEM`.
 pub(crate) fn attach(fleet: &Fleet, text: &[u8]) -> Result {
     let request = AttachRequest::parse(text, fleet.geometry()).map_err(refused)?;
     usbip_dbg!(Sysfs, "attach {:?}\n", request.line);
@@ -56,14 +55,14 @@ pub(crate) fn attach(fleet: &Fleet, text: &[u8]) -> Result {
     let transport = usbip_core::open(request.line.fd())
         .inspect_err(|_| dev_err!(device, "failed to lookup sock\n"))?;
 
-    match plug(&session, &request, &transport)? {
+    match plug(&session, &request, &transport) {
         Ok(()) => Ok(()),
         Err(ConnectError::Busy | ConnectError::Unusable) => {
             let wish = Wish {
                 process: current!().pid(),
                 request,
             };
-            if fleet.refused(wish) && plug_anywhere(fleet, &request, &transport)? {
+            if fleet.refused(wish) && plug_anywhere(fleet, &request, &transport) {
                 return Ok(());
             }
             if fleet.says_busy() {
@@ -87,7 +86,7 @@ fn plug(
     session: &Arc<Session<Port>>,
     request: &AttachRequest,
     transport: &Carrier,
-) -> Result<core::result::Result<(), ConnectError>> {
+) -> Result<(), ConnectError> {
     let port = session.role();
     let device: &Device = port.root().device();
     let attachment = Attachment {
@@ -96,8 +95,8 @@ fn plug(
         sockfd: request.line.sockfd,
     };
     let receiver = Receiver::new(session.clone());
-    let transmitter = Transmitter::new(session.clone())?;
-    let connected = session.connect(transport.clone(), receiver, transmitter, || {
+    let transmitter = Transmitter::new(session.clone()).map_err(|_| ConnectError::NoThread)?;
+    session.connect(transport.clone(), receiver, transmitter, || {
         dev_info!(
             device,
             "pdev({}) rhport({}) sockfd({})\n",
@@ -114,15 +113,13 @@ fn plug(
         );
         port.plug(attachment);
         true
-    });
-    if connected.is_ok() {
-        dev_info!(device, "Device attached\n");
-    }
-    Ok(connected)
+    })?;
+    dev_info!(device, "Device attached\n");
+    Ok(())
 }
 
 /// The same on whichever port is free, in the order in which the tools look; says whether there was one.
-fn plug_anywhere(fleet: &Fleet, request: &AttachRequest, transport: &Carrier) -> Result<bool> {
+fn plug_anywhere(fleet: &Fleet, request: &AttachRequest, transport: &Carrier) -> bool {
     let geometry = fleet.geometry();
     for controller in 0..geometry.controllers() {
         for port in 0..geometry.ports() {
@@ -134,8 +131,7 @@ fn plug_anywhere(fleet: &Fleet, request: &AttachRequest, transport: &Carrier) ->
             let Some(session) = session(fleet, place) else {
                 continue;
             };
-            if session.state() == SessionState::Idle && plug(&session, request, transport)?.is_ok()
-            {
+            if session.state() == SessionState::Idle && plug(&session, request, transport).is_ok() {
                 let device: &Device = session.role().root().device();
                 dev_info!(
                     device,
@@ -143,11 +139,11 @@ fn plug_anywhere(fleet: &Fleet, request: &AttachRequest, transport: &Carrier) ->
                     place.number(geometry),
                     request.place.number(geometry)
                 );
-                return Ok(true);
+                return true;
             }
         }
     }
-    Ok(false)
+    false
 }
 
 /// Detaches the device on the port that `text` says. Returns before that is done.

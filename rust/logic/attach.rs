@@ -151,9 +151,7 @@ pub enum AttachError {
     BadSpeed(u32),
     /// The controller is not there (yet, or any more).
     NotReady,
-    /// The descriptor is not open, or no stream socket.
-    BadSocket,
-    /// No threads could be started.
+    /// Threads, or memory for them, were not to be had.
     NoThread,
     /// The port is not free. The tools try the next one on this errno, and on no other.
     Busy,
@@ -166,11 +164,7 @@ impl AttachError {
         const EBUSY: i32 = 16;
         const EINVAL: i32 = 22;
         match self {
-            Self::Malformed
-            | Self::NoSuchPort(_)
-            | Self::BadSpeed(_)
-            | Self::BadSocket
-            | Self::NoThread => -EINVAL,
+            Self::Malformed | Self::NoSuchPort(_) | Self::BadSpeed(_) | Self::NoThread => -EINVAL,
             Self::NotReady => -EAGAIN,
             Self::Busy => -EBUSY,
         }
@@ -184,7 +178,6 @@ impl fmt::Display for AttachError {
             Self::NoSuchPort(port) => write!(f, "no port {port}"),
             Self::BadSpeed(speed) => write!(f, "unsupported USB speed {speed}"),
             Self::NotReady => f.write_str("the controller is not ready"),
-            Self::BadSocket => f.write_str("not a stream socket"),
             Self::NoThread => f.write_str("no thread could be started"),
             Self::Busy => f.write_str("the port is in use"),
         }

@@ -100,7 +100,6 @@ fn errors_and_their_order() {
         (AttachError::NoSuchPort(240), -22),
         (AttachError::BadSpeed(7), -22),
         (AttachError::NotReady, -11),
-        (AttachError::BadSocket, -22),
         (AttachError::NoThread, -22),
         (AttachError::Busy, -16),
     ] {
