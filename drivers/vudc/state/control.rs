@@ -23,7 +23,6 @@ use super::{
         meet,
         Progress, //
     },
-    EndpointState,
     State,
     Work, //
 };
@@ -126,6 +125,7 @@ impl State {
             Answer::InterfaceStatus => Some([0, 0]),
             Answer::EndpointStatus(address) => self
                 .by_address(address)
+                .and_then(|endpoint| self.endpoint(endpoint))
                 .map(|state| [u8::from(state.halted), 0]),
         };
         let Some(mut urb) = self
@@ -154,30 +154,25 @@ impl State {
     }
 
     /// The endpoint that a descriptor's address names, the control endpoint too.
-    fn by_address(&mut self, address: u8) -> Option<&mut EndpointState> {
+    fn by_address(&self, address: u8) -> Option<Endpoint> {
         let direction = if address & 0x80 != 0 {
             Direction::In
         } else {
             Direction::Out
         };
-        let (endpoint, _) = self.find(address & 0x0f, direction)?;
-        self.endpoint(endpoint)
+        self.find(address & 0x0f, direction)
+            .map(|(endpoint, _)| endpoint)
     }
 
     /// The host halts an endpoint, or ends its halt; says whether there is such an endpoint.
     fn host_halts(&mut self, address: u8, halt: bool) -> bool {
-        let Some(state) = self.by_address(address) else {
+        let Some(endpoint) = self.by_address(address) else {
             return false;
         };
-        state.halted = halt || state.wedged;
-        let direction = if address & 0x80 != 0 {
-            Direction::In
-        } else {
-            Direction::Out
-        };
-        if let Some((endpoint, _)) = self.find(address & 0x0f, direction) {
-            self.wake(endpoint);
+        if let Some(state) = self.endpoint(endpoint) {
+            state.halted = halt || state.wedged;
         }
+        self.wake(endpoint);
         true
     }
 }
