@@ -29,13 +29,7 @@ use usbip_kernel::{
     signal::Signal,
     time::now_ns, //
 };
-use usbip_logic::{
-    budget::{
-        Budget,
-        Share, //
-    },
-    gadget::Feature, //
-};
+use usbip_logic::gadget::Feature;
 use usbip_proto::{
     Direction,
     Seqnum,
@@ -44,6 +38,10 @@ use usbip_proto::{
 };
 
 use crate::{
+    charge::{
+        Account,
+        Charge, //
+    },
     params,
     state::{
         Presence,
@@ -57,17 +55,6 @@ use crate::{
         UrbQueue, //
     }, //
 };
-
-/// The most transfers that a connection may have at a time.
-///
-/// An unlink looks through all of them, with interrupts off.
-const MAX_TRANSFERS: usize = 4096;
-
-/// What answers without a transfer may take up. A peer that does not read its answers is disconnected.
-const MAX_ANSWER_BYTES: usize = 4 << 20;
-
-/// The most answers without a transfer.
-const MAX_ANSWERS: usize = 16384;
 
 /// After so many calls of the gadget driver what there is to send is sent before there are more.
 const MAX_CALLS: usize = 64;
@@ -108,8 +95,7 @@ impl Engine {
             return false;
         }
         state.open = true;
-        state.budget = Budget::new(params::max_transfer(), MAX_TRANSFERS);
-        state.answers = Budget::new(MAX_ANSWER_BYTES, MAX_ANSWERS);
+        state.account = Account::new(params::max_transfer());
         true
     }
 
@@ -140,32 +126,18 @@ impl Engine {
     }
 
     /// Counts what a transfer takes up; `None` if it is too much.
-    pub(crate) fn charge(&self, bytes: usize) -> Option<Share> {
-        self.state.lock().budget.take(bytes)
+    pub(crate) fn charge_transfer(&self, bytes: usize) -> Option<Charge> {
+        self.state.lock().account.take_transfer(bytes)
     }
 
     /// Counts what an answer without a transfer takes up; `None` if it is too much.
-    pub(crate) fn charge_answer(&self, bytes: usize) -> Option<Share> {
-        self.state.lock().answers.take(bytes)
+    pub(crate) fn charge_answer(&self, bytes: usize) -> Option<Charge> {
+        self.state.lock().account.take_answer(bytes)
     }
 
-    /// Takes back what was counted for a transfer.
-    pub(crate) fn refund(&self, share: Share) {
-        self.state.lock().budget.give(share);
-    }
-
-    /// Takes back what was counted for an answer without a transfer.
-    pub(crate) fn refund_answer(&self, share: Share) {
-        self.state.lock().answers.give(share);
-    }
-
-    /// Takes back what was counted for what has been sent.
-    pub(crate) fn settle(&self, urb: &mut Urb) {
-        match urb.take_share() {
-            Some((share, true)) => self.refund_answer(share),
-            Some((share, false)) => self.refund(share),
-            None => {}
-        }
+    /// Takes back what was counted.
+    pub(crate) fn refund(&self, charge: Charge) {
+        self.state.lock().account.give(charge);
     }
 
     /// Takes a transfer that is complete.

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod alarm;
+mod charge;
 mod driver;
 mod engine;
 mod files;

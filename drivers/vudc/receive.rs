@@ -51,6 +51,7 @@ use usbip_proto::{
 };
 
 use crate::{
+    charge::Charge,
     engine::Engine,
     params,
     role::Gadget,
@@ -143,9 +144,9 @@ impl Incoming {
 
     /// Makes room for a transfer, if the connection may take up so much.
     fn allocate(&self, submit: &CmdSubmit, shape: &Shape) -> Option<KBox<Urb>> {
-        let share = self.engine.charge(shape.cost())?;
-        Urb::new(submit, shape, share)
-            .map_err(|share| self.engine.refund(share))
+        let charge = self.engine.charge_transfer(shape.cost())?;
+        Urb::new(submit, shape, charge)
+            .map_err(|charge| self.engine.refund(charge))
             .ok()
     }
 
@@ -166,7 +167,7 @@ impl Incoming {
             length: 0,
             packets: plan.payload.packets,
         };
-        let mut urb = self.make_answer(&shape, |share| Urb::new(submit, &shape, share))?;
+        let mut urb = self.make_answer(&shape, |charge| Urb::new(submit, &shape, charge))?;
         urb.set_answer(answer);
         if answer == Answer::Submit && self.log.allows() {
             dev_err!(
@@ -184,18 +185,16 @@ impl Incoming {
     fn make_answer(
         &self,
         shape: &Shape,
-        make: impl FnOnce(usbip_logic::budget::Share) -> Result<KBox<Urb>, usbip_logic::budget::Share>,
+        make: impl FnOnce(Charge) -> Result<KBox<Urb>, Charge>,
     ) -> Result<KBox<Urb>, Fault> {
-        let share = self
+        let charge = self
             .engine
             .charge_answer(shape.cost())
             .ok_or(Fault::Peer("too many answers were not read"))?;
-        let mut urb = make(share).map_err(|share| {
-            self.engine.refund_answer(share);
+        make(charge).map_err(|charge| {
+            self.engine.refund(charge);
             Fault::NoMemory
-        })?;
-        urb.is_answer();
-        Ok(urb)
+        })
     }
 
     /// Carries out an unlink.
@@ -216,7 +215,7 @@ impl Incoming {
     /// Answers an unlink that found nothing.
     fn answer_unlink(&self, unlink: &CmdUnlink) -> Result<(), Fault> {
         let seqnum: Seqnum = unlink.seqnum;
-        let urb = self.make_answer(&Shape::NOTHING, |share| Urb::unlinked(seqnum, share))?;
+        let urb = self.make_answer(&Shape::NOTHING, |charge| Urb::unlinked(seqnum, charge))?;
         self.engine.answer(urb);
         Ok(())
     }

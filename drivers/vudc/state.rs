@@ -17,14 +17,11 @@ use usbip_gadget::{
     RequestQueue,
     ENDPOINTS, //
 };
-use usbip_logic::{
-    budget::Budget,
-    gadget::{
-        interval_ns,
-        Features,
-        Pace,
-        Turns, //
-    },
+use usbip_logic::gadget::{
+    interval_ns,
+    Features,
+    Pace,
+    Turns, //
 };
 use usbip_proto::{
     Direction,
@@ -34,10 +31,13 @@ use usbip_proto::{
     TransferKind, //
 };
 
-use crate::urb::{
-    Stage,
-    Urb,
-    UrbQueue, //
+use crate::{
+    charge::Account,
+    urb::{
+        Stage,
+        Urb,
+        UrbQueue, //
+    }, //
 };
 
 /// The bytes of a device descriptor (USB 2.0 table 9-8).
@@ -127,10 +127,8 @@ pub(crate) struct State {
     ended: Turns,
     /// What is to be sent, in order.
     pub(crate) outbox: UrbQueue,
-    /// What the transfers of the connection may still take up.
-    pub(crate) budget: Budget,
-    /// The same for answers without a transfer.
-    pub(crate) answers: Budget,
+    /// What the requests of the connection may still take up.
+    pub(crate) account: Account,
 }
 
 /// Where an address stands in the table of addresses.
@@ -157,8 +155,7 @@ impl State {
             turns: Turns::new(),
             ended: Turns::new(),
             outbox: UrbQueue::new(),
-            budget: Budget::new(0, 0),
-            answers: Budget::new(0, 0),
+            account: Account::CLOSED,
         })
     }
 

@@ -164,7 +164,9 @@ impl Transmit for Outgoing {
 
     fn sent(&mut self) -> Result<(), Fault> {
         while let Some(mut urb) = self.sending.pop() {
-            self.engine.settle(&mut urb);
+            if let Some(charge) = urb.take_charge() {
+                self.engine.refund(charge);
+            }
             drop(urb);
         }
         Ok(())

@@ -12,10 +12,7 @@ use usbip_kernel::{
     iovec::WriteVec,
     mem::zeroes, //
 };
-use usbip_logic::{
-    budget::Share,
-    gadget::Side, //
-};
+use usbip_logic::gadget::Side;
 use usbip_proto::{
     CmdSubmit,
     Direction,
@@ -29,6 +26,8 @@ use usbip_proto::{
     HEADER_LEN,
     ISO_DESC_LEN, //
 };
+
+use crate::charge::Charge;
 
 /// How a request is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,9 +98,7 @@ pub(crate) struct Urb {
     stage: Stage,
     status: Status,
     answer: Answer,
-    share: Option<Share>,
-    /// Whether the share is one of answers without a transfer.
-    is_answer: bool,
+    charge: Option<Charge>,
     /// The next one in a queue.
     next: Option<KBox<Urb>>,
 }
@@ -111,12 +108,12 @@ impl Urb {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; the share is given back.
+    /// `ENOMEM`; the charge is given back.
     pub(crate) fn new(
         submit: &CmdSubmit,
         shape: &Shape,
-        share: Share,
-    ) -> Result<KBox<Self>, Share> {
+        charge: Charge,
+    ) -> Result<KBox<Self>, Charge> {
         match Self::buffers(shape) {
             Ok((data, packets)) => {
                 let urb = Self {
@@ -135,19 +132,18 @@ impl Urb {
                     stage: Stage::Setup,
                     status: Status::OK,
                     answer: Answer::Submit,
-                    share: None,
-                    is_answer: false,
+                    charge: None,
                     next: None,
                 };
                 match KBox::new(urb, GFP_KERNEL) {
                     Ok(mut urb) => {
-                        urb.share = Some(share);
+                        urb.charge = Some(charge);
                         Ok(urb)
                     }
-                    Err(_) => Err(share),
+                    Err(_) => Err(charge),
                 }
             }
-            Err(_) => Err(share),
+            Err(_) => Err(charge),
         }
     }
 
@@ -159,7 +155,7 @@ impl Urb {
     }
 
     /// Answers an unlink that found nothing.
-    pub(crate) fn unlinked(seqnum: Seqnum, share: Share) -> Result<KBox<Self>, Share> {
+    pub(crate) fn unlinked(seqnum: Seqnum, charge: Charge) -> Result<KBox<Self>, Charge> {
         let submit = CmdSubmit {
             seqnum,
             devid: usbip_proto::DevId::from_wire(0),
@@ -172,7 +168,7 @@ impl Urb {
             interval: 0,
             setup: [0; 8],
         };
-        let mut urb = Self::new(&submit, &Shape::NOTHING, share)?;
+        let mut urb = Self::new(&submit, &Shape::NOTHING, charge)?;
         urb.answer = Answer::Unlink(seqnum);
         Ok(urb)
     }
@@ -223,14 +219,9 @@ impl Urb {
         self.answer != Answer::Unlink(self.seqnum)
     }
 
-    /// It is an answer without a transfer, and so is its share.
-    pub(crate) fn is_answer(&mut self) {
-        self.is_answer = true;
-    }
-
-    /// Takes what was counted for it from it, and whether that is a share of answers without a transfer.
-    pub(crate) fn take_share(&mut self) -> Option<(Share, bool)> {
-        Some((self.share.take()?, self.is_answer))
+    /// Takes what was counted for it from it.
+    pub(crate) fn take_charge(&mut self) -> Option<Charge> {
+        self.charge.take()
     }
 
     /// The bytes that the device has moved.
