@@ -33,11 +33,6 @@ listed() {
 	sed -n "s/^ *\([0-9][0-9.-]*\): .*($1)\$/\1/p" /tmp/list
 }
 
-# event_of SYSPATH: name of a USB keyboard's event device
-event_of() {
-	find "$1/" -type d -name 'event[0-9]*' 2>/dev/null | sed -n '1s|.*/||p'
-}
-
 # type_keys LETTER..: press and release keys of the machine's keyboard
 type_keys() {
 	local key

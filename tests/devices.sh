@@ -55,11 +55,6 @@ devices_end() {
 	finish
 }
 
-# usbfs_node SYSPATH: the file of a device
-usbfs_node() {
-	printf '/dev/bus/usb/%03d/%03d\n' "$(cat "$1/busnum")" "$(cat "$1/devnum")"
-}
-
 # busid_of_serial TEXT: the local device with that serial number
 busid_of_serial() {
 	local path

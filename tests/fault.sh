@@ -158,8 +158,7 @@ available() {
 test_node() {
 	local path
 	path=$(devices_on remote "$1" | head -n 1)
-	[ -e "$path/${path##*/}:3.0/driver" ] &&
-		printf '/dev/bus/usb/%03d/%03d' "$(<"$path/busnum")" "$(<"$path/devnum")"
+	[ -e "$path/${path##*/}:3.0/driver" ] && usbfs_node "$path"
 }
 
 # testusb_row N NODE ROW..: a case of usbtest, in which the Nth allocation of who submits fails. Fails if the case does;

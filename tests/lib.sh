@@ -200,6 +200,41 @@ has_disk() {
 	disk_ready "$(devices_on remote "$1" | head -n 1)"
 }
 
+# What a program opens of a device; each fails as long as it is not there.
+
+# usbfs_node SYSPATH: the file of the device itself
+usbfs_node() {
+	local bus device
+	{ read -r bus <"$1/busnum" && read -r device <"$1/devnum"; } 2>/dev/null || return 1
+	printf '/dev/bus/usb/%03d/%03d\n' "$bus" "$device"
+}
+
+# event_of SYSPATH: name of an input device's file in /dev/input
+event_of() {
+	below "$1" -name 'event[0-9]*'
+}
+
+# tty_of SYSPATH: name of a serial line's file in /dev
+tty_of() {
+	below "$1" -name 'ttyUSB*' -o -name 'ttyACM*'
+}
+
+# net_of SYSPATH: name of a network interface
+net_of() {
+	below "$1" -path '*/net/*' -prune
+}
+
+# below SYSPATH EXPRESSION: the last part of the path that find finds
+below() {
+	local found
+	[ -n "$1" ] || return 1
+	# Some of it may go meanwhile.
+	found=$(find "$1/" "${@:2}" 2>/dev/null)
+	[ -n "$found" ] || return 1
+	found=${found%%$'\n'*}
+	echo "${found##*/}"
+}
+
 # Gadgets on dummy_hcd.
 
 # load_dummy high|super [NUMBER]

@@ -61,7 +61,7 @@ usbtest_cases() {
 	wait_for 10 test -e "$interface/driver" || { not_ok "usbtest takes the device"; return; }
 	same "driver" usbtest "$(basename "$(readlink "$interface/driver")")"
 	check "usbtest and vhci's threads share a processor" usbtest_together
-	node=$(printf '/dev/bus/usb/%03d/%03d' "$(cat "$path/busnum")" "$(cat "$path/devnum")")
+	node=$(usbfs_node "$path")
 	while read -r row; do
 		[ -n "$row" ] || continue
 		began=$SECONDS

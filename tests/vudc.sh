@@ -119,11 +119,6 @@ vudc_forget_leaks() {
 	forget_leaks hidg_bind sourcesink_bind
 }
 
-# net_of SYSPATH: the network interface of an imported device
-net_of() {
-	find "$1/" -path '*/net/*' -prune 2>/dev/null | head -n 1 | grep -o '[^/]*$'
-}
-
 # gadget_remove NAME: the gadget and all that is in it
 gadget_remove() {
 	local folder=/sys/kernel/config/usb_gadget/$1 link

@@ -16,7 +16,7 @@ id=$(busid $ID)
 bind "$id" >/dev/null
 attach "$id" $ID || die "attach"
 path=$(devices_on remote $ID | head -n 1)
-node=$(printf '/dev/bus/usb/%03d/%03d' "$(cat "$path/busnum")" "$(cat "$path/devnum")")
+node=$(usbfs_node "$path")
 
 # Only what is alone, and may sleep, is sent by whoever submits it: control transfers, one at a time, which this device
 # does not know.

@@ -9,11 +9,6 @@
 . /tests/lib.sh
 . /tests/devices.sh
 
-# events_of SYSPATH: the event file of an input device
-event_of() {
-	find "$1/" -name 'event[0-9]*' 2>/dev/null | head -n 1 | grep -o '[^/]*$'
-}
-
 # listen SYSPATH COUNT: record that many events of 24 bytes as lines of type, code, value
 listen() {
 	timeout 60 dd if="/dev/input/$(event_of "$1")" bs=24 count="$2" 2>/dev/null |

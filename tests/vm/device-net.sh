@@ -19,10 +19,6 @@ peer_listens() {
 	in_peer ss -ltn | grep -q ':5001 '
 }
 
-net_of() {
-	find "$1/" -path '*/net/*' -prune 2>/dev/null | head -n 1 | grep -o '[^/]*$'
-}
-
 use_net() {
 	local near
 	wait_for 30 net_of "$1" || return 1

@@ -32,10 +32,6 @@ use_serial() {
 	carry "$near" "$far" && carry "$far" "$near"
 }
 
-tty_of() {
-	find "$1/" -maxdepth 2 -name 'ttyUSB*' | head -n 1 | grep -o '[^/]*$'
-}
-
 devices_start ftdi_sio
 wait_for 20 has_local 0403:6001 || die "no adapter"
 wait_for 10 busid_of_serial far >/dev/null || die "no second adapter"

@@ -38,7 +38,7 @@ node() {
 	wait_for 60 has_remote $ID || return 1
 	path=$(devices_on remote $ID | head -n 1)
 	wait_for 30 test -e "$path/${path##*/}:3.0/driver" || return 1
-	printf '/dev/bus/usb/%03d/%03d' "$(cat "$path/busnum")" "$(cat "$path/devnum")"
+	usbfs_node "$path"
 }
 # again: a new connection, with a program on each end
 again() {

@@ -43,7 +43,7 @@ same "it is EBUSY" "sh: write error: Device or resource busy" "$(sleep_at device
 check "the device is still there" has_remote $ID
 path=$(devices_on remote $ID | head -n 1)
 modprobe usbtest
-node=$(printf '/dev/bus/usb/%03d/%03d' "$(cat "$path/busnum")" "$(cat "$path/devnum")")
+node=$(usbfs_node "$path")
 wait_for 20 test -e "$path/${path##*/}:3.0/driver"
 check "and works" testusb -D "$node" -t 9 -c 5
 rmmod usbtest

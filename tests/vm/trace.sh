@@ -20,7 +20,7 @@ attach "$id" 0525:a4a0
 # Case 11 unlinks.
 modprobe usbtest
 path=$(devices_on remote 0525:a4a0 | head -n 1)
-node=$(printf '/dev/bus/usb/%03d/%03d' "$(cat "$path/busnum")" "$(cat "$path/devnum")")
+node=$(usbfs_node "$path")
 wait_for 20 test -e "$path/${path##*/}:3.0/driver"
 # On a busy machine it may be so quick that a request never left, or so slow that it is over.
 for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do

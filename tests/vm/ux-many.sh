@@ -49,7 +49,7 @@ for ((n = 0; n < COUNT; n++)); do
 	(
 		path=$(devices_on remote "0525:$(product $n)")
 		[ -n "$path" ] || exit 1
-		node=$(printf '/dev/bus/usb/%03d/%03d' "$(cat "$path/busnum")" "$(cat "$path/devnum")")
+		node=$(usbfs_node "$path")
 		usbio "$node" claim:0 in:0x81:16384 in:0x81:16384 in:0x81:16384 in:0x81:16384 >"/tmp/data.$n" 2>&1
 	) &
 	readers[n]=$!

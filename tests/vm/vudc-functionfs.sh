@@ -26,7 +26,7 @@ begin() {
 	vudc_bind echo
 	vudc_attach 0 $ID || die "$1: attach failed"
 	path=$(devices_on remote $ID | head -n 1)
-	node=$(printf '/dev/bus/usb/%03d/%03d' "$(cat "$path/busnum")" "$(cat "$path/devnum")")
+	node=$(usbfs_node "$path")
 	# What a function says are the addresses of its endpoints are placeholders.
 	out=$(address out) in=$(address in)
 }

@@ -42,11 +42,9 @@ carry() {
 	wait $!
 	same "serial: $3" "$(sha256sum </tmp/sent)" "$(sha256sum </tmp/received)"
 }
-tty_of() {
-	find "$(devices_on remote "$1" | head -n 1)/" -name 'ttyACM*' | head -n 1 | grep -o '[^/]*$'
-}
-wait_for 30 tty_of 0525:b001
-near=/dev/$(tty_of 0525:b001)
+path=$(devices_on remote 0525:b001 | head -n 1)
+wait_for 30 tty_of "$path"
+near=/dev/$(tty_of "$path")
 far=/dev/ttyGS$(cat /sys/kernel/config/usb_gadget/serial1/functions/acm.1/port_num)
 check "serial: both ends" wait_for 30 test -c "$near" -a -c "$far"
 stty -F "$near" raw -echo
@@ -55,11 +53,9 @@ carry "$near" "$far" "to the device"
 carry "$far" "$near" "from the device"
 
 # A key, pressed and let go of, and a lamp.
-event_of() {
-	find "$(devices_on remote "$1" | head -n 1)/" -name 'event[0-9]*' 2>/dev/null | head -n 1 | grep -o '[^/]*$'
-}
-check "keyboard: an input device" wait_for 30 event_of 0525:b002
-input=/dev/input/$(event_of 0525:b002)
+path=$(devices_on remote 0525:b002 | head -n 1)
+check "keyboard: an input device" wait_for 30 event_of "$path"
+input=/dev/input/$(event_of "$path")
 wait_for 10 test -c "$input"
 exec 4<"$input"
 printf '\0\0\4\0\0\0\0\0' >/dev/hidg0

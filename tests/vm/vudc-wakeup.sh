@@ -26,9 +26,6 @@ wakes() {
 	echo 1 >/sys/class/udc/usbip-vudc.0/srp
 	sed -n 's/.*usb_gadget_wakeup: .*--> \(-\{0,1\}[0-9]*\)$/\1/p' $TRACE/trace
 }
-event_of() {
-	find "$1/" -name 'event[0-9]*' | head -n 1 | grep -o '[^/]*$'
-}
 power_is() {
 	[ "$(cat "$path/power/runtime_status")" = "$1" ]
 }
