@@ -461,6 +461,12 @@ forget_leaks() {
 	echo clear >$file
 }
 
+# forget_gadget_leaks: a keyboard's request is not freed when it is unbound, and the descriptors of a source or a loopback
+# only when it is removed, however often it was bound; on any controller
+forget_gadget_leaks() {
+	forget_leaks hidg_bind sourcesink_bind loopback_bind
+}
+
 # users MODULE: its reference count
 users() {
 	awk -v name="${1//-/_}" '$1 == name { print $3 }' /proc/modules

@@ -109,14 +109,8 @@ vudc_hostile_end() {
 		gadget_remove $name
 	done
 	check "usbip-vudc unloads" within 60 rmmod usbip-vudc
-	vudc_forget_leaks
+	forget_gadget_leaks
 	finish
-}
-
-# vudc_forget_leaks: a keyboard's request is not freed when it is unbound, and a source's descriptors only when it is
-# removed, however often it was bound; on any controller
-vudc_forget_leaks() {
-	forget_leaks hidg_bind sourcesink_bind
 }
 
 # gadget_remove NAME: the gadget and all that is in it

@@ -19,5 +19,5 @@ mapfile -t options < <(random_options 8000)
 usbip-hostile random host disk=usbip-vudc.0 keyboard=usbip-vudc.1 audio=usbip-vudc.2 "${options[@]}" || failures=1
 check "no thread is left" wait_for 20 threads_gone
 check "usbip-vudc unloads" within 60 rmmod usbip-vudc
-vudc_forget_leaks
+forget_gadget_leaks
 finish

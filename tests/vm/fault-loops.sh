@@ -107,6 +107,5 @@ usbip unbind -b "$id" 2>/dev/null
 stop_usbipd
 check "no thread is left" wait_for 10 threads_gone
 unload
-# Source and sink and loopback lose their descriptors whenever they are bound again.
-forget_leaks sourcesink_bind loopback_bind
+forget_gadget_leaks
 finish

@@ -307,5 +307,5 @@ some "binding a gadget" gadget_bound vudc_bind zero
 gadget_remove zero
 check "usbip-vudc unloads" within 30 rmmod usbip-vudc
 unload
-vudc_forget_leaks
+forget_gadget_leaks
 finish

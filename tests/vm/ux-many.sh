@@ -76,5 +76,5 @@ check "usbip-ux unloads" within 20 rmmod usbip-ux
 check "vhci-hcd unloads" within 60 rmmod vhci-hcd
 check "usbip-vudc unloads with all its gadgets" within 120 rmmod usbip-vudc
 check "usbip-core unloads" within 60 rmmod usbip-core
-vudc_forget_leaks
+forget_gadget_leaks
 finish

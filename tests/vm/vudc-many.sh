@@ -81,5 +81,5 @@ check "all go with the module" within 60 rmmod usbip-vudc
 stop_usbipd
 check "vhci-hcd unloads" within 60 rmmod vhci-hcd
 check "usbip-core unloads" within 60 rmmod usbip-core
-vudc_forget_leaks
+forget_gadget_leaks
 finish

@@ -58,5 +58,5 @@ stop_usbipd
 check "no thread is left" wait_for 10 threads_gone
 gadget_remove keys
 vudc_unload
-vudc_forget_leaks
+forget_gadget_leaks
 finish
