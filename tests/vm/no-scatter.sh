@@ -21,9 +21,14 @@ truncate -s $SIZE /tmp/image
 gadget_disk /tmp/image || die "no disk"
 gadget_zero dummy_udc.1 || die "no Gadget Zero"
 start_usbipd || die "usbipd does not start"
-echo 'f:no_scatter usb_submit_urb length=urb->transfer_buffer_length pieces=urb->num_sgs bus=urb->dev->bus->busnum' \
-	>$TRACING/dynamic_events || die "the kernel traces no arguments"
-echo 1 >$TRACING/events/fprobes/no_scatter/enable
+# The debug kernel knows no types of arguments: there the data alone must tell.
+traced=
+if [ "$VM_KERNEL" != debug ]; then
+	echo 'f:no_scatter usb_submit_urb length=urb->transfer_buffer_length pieces=urb->num_sgs bus=urb->dev->bus->busnum' \
+		>$TRACING/dynamic_events || die "the kernel traces no arguments"
+	echo 1 >$TRACING/events/fprobes/no_scatter/enable
+	traced=yes
+fi
 
 # submitted BUS: lengths and pieces of the long transfers that were submitted on that bus since the last call
 submitted() {
@@ -41,9 +46,11 @@ round_trip() {
 	: >$TRACING/trace
 	check "$1: the disk is written" dd if=/tmp/data of="$disk" bs=1M oflag=direct
 	check "$1: and read back the same" cmp /tmp/data <(dd if="$disk" bs=1M iflag=direct 2>/dev/null)
-	submitted "$bus" >/tmp/submitted
-	echo "# $1: $(sort /tmp/submitted | uniq -c | tr -s ' \n' ' ;')"
-	check "$1: with long transfers" test "$(wc -l </tmp/submitted)" -ge 2
+	if [ -n "$traced" ]; then
+		submitted "$bus" >/tmp/submitted
+		echo "# $1: $(sort /tmp/submitted | uniq -c | tr -s ' \n' ' ;')"
+		check "$1: with long transfers" test "$(wc -l </tmp/submitted)" -ge 2
+	fi
 	detach_all >/dev/null
 	wait_for 20 host_is "$id" 1
 }
@@ -52,11 +59,13 @@ id=$(busid $DISK)
 bus=$(cat "$USB/$id/busnum")
 bind "$id" >/dev/null
 round_trip "with lists"
-check "with lists: they are scattered" awk '$2 < 2 { exit 1 }' /tmp/submitted
+[ -z "$traced" ] || check "with lists: they are scattered" awk '$2 < 2 { exit 1 }' /tmp/submitted
 insmod /tests/modules/usbip-no-scatter.ko || die "no controller to change"
 round_trip "without lists"
-check "without lists: none is scattered" awk '$2 > 0 { exit 1 }' /tmp/submitted
-echo 0 >$TRACING/events/fprobes/no_scatter/enable
+if [ -n "$traced" ]; then
+	check "without lists: none is scattered" awk '$2 > 0 { exit 1 }' /tmp/submitted
+	echo 0 >$TRACING/events/fprobes/no_scatter/enable
+fi
 
 # The cases with scatter-gather lists, long ones.
 USBTEST_ROWS='
