@@ -36,6 +36,7 @@ PROGRAMS = """
     /usr/bin/bash /usr/bin/kmod /usr/sbin/usbip /usr/sbin/usbipd /usr/bin/lsusb /usr/bin/flock /usr/bin/strace
     /usr/sbin/mke2fs /usr/sbin/e2fsck /usr/sbin/mkfs.fat /usr/sbin/fsck.fat /usr/bin/socat /usr/bin/pkill
     /usr/sbin/tc /usr/bin/ss /usr/bin/setsid /usr/bin/prlimit /usr/bin/make /usr/bin/ip /usr/bin/chrt
+    /usr/bin/setpriv
 """.split()
 LINKS = {
     "/usr/sbin/modprobe": "/usr/bin/kmod",
