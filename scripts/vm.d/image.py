@@ -62,7 +62,8 @@ MODULES = """
     usbhid hid_generic evdev usbtest dummy_hcd libcomposite g_zero raw_gadget usb_f_ss_lb usb_f_mass_storage usb_f_acm
     usb_f_serial usb_f_hid usb_f_fs usb_f_ncm usb_f_ecm usb_f_rndis usb_f_uac1 usb_f_uac2 usb_f_uvc usb_f_printer
     usbserial ftdi_sio cdc_acm usbnet cdc_ether cdc_ncm rndis_host snd_usb_audio uvcvideo usblp virtio_pci virtio_net
-    e1000 ext4 vfat nls_cp437 nls_ascii nls_iso8859_1 nls_utf8 vsock vsock_loopback tls gcm ctr sch_netem sch_tbf
+    e1000 ext4 vfat nls_cp437 nls_ascii nls_iso8859_1 nls_utf8 vsock vsock_loopback tls gcm ctr aes cryptomgr
+    sch_netem sch_tbf
     usbip_core usbip_host vhci_hcd usbip_vudc configfs udc_core null_blk virtio_blk virtio_console crc32c_generic
 """.split()
 
