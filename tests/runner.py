@@ -23,8 +23,9 @@ is run once more, alone, when the others are done; what counts is that run, and 
 A report of the kernel, a job that hung, and one that says `again: no` is never run again: those are faults, however
 rare.
 
-What passed is noted in build/test-logs, with a sum of all sources. --resume goes on where a run was ended, as long
-as no source differs: it counts what passed and runs the rest.
+What passed is noted in build/test-logs, with a sum of all that it was made of: the modules, the tools, the job and
+what the job reads. --resume counts what passed with the same sources, and runs the rest: what a run that was ended
+did not come to, and what was mended since.
 """
 
 import argparse
@@ -51,6 +52,7 @@ CARGO_RESULT = re.compile(r"^test result: .*? (\d+) passed; (\d+) failed", re.MU
 # What jobs are written for unless they say otherwise.
 NATIVE = "x86_64"
 COMPLAINT = re.compile(r"^==== (?:\S+ )?the kernel complains ====\n(?:\[[^\]]*\])* *((.*)(?:\n\[.*)*)", re.MULTILINE)
+READS = re.compile(r"^\s*\. /(tests/[\w-]+\.sh)$", re.MULTILINE)
 HEADER = re.compile(r"^# (vm|debug|kernels|once|modules|matrix|expect|complaint|arch|again): *(.*)$")
 # How scripts/vm ends when the kernel complained, and when the job hung.
 KERNEL_COMPLAINED = 99
@@ -69,12 +71,13 @@ DEBUG_MEMORY = 2
 class Case:
     """One boot (or pair) with one set of options."""
 
-    def __init__(self, name, command, head=None, slots=1):
+    def __init__(self, name, command, jobs, head=None):
         head = head or {}
         self.name = name
         self.command = command
+        self.jobs = jobs
         self.expect = int(head.get("expect", "0"))
-        self.slots = slots
+        self.slots = len(jobs)
         self.again = head.get("again") != "no"
         self.complaint = head.get("complaint")
 
@@ -98,7 +101,7 @@ def header(path):
 
 def host_cases():
     for path in sorted(glob.glob(TESTS + "/host/*.sh")):
-        yield Case("host/" + os.path.basename(path)[: -len(".sh")], ["bash", path])
+        yield Case("host/" + os.path.basename(path)[: -len(".sh")], ["bash", path], [path])
 
 
 def cases(arch, kernels, modules, folder):
@@ -126,7 +129,7 @@ def cases(arch, kernels, modules, folder):
                 continue
             used = modules if modules in sets else "c"
             command = [TOP + "/scripts/vm", "--modules", used, *common, path]
-            yield Case(f"{place}/{used}/{name}", command, head)
+            yield Case(f"{place}/{used}/{name}", command, [path], head)
 
 
 def patient(options):
@@ -153,7 +156,7 @@ def pair_cases(path, name, head, kernel, place, common, modules):
         server, client = item.split("/")
         sides = ["--server", "--modules", server, "--client", "--modules", client]
         jobs = [path, path[: -len(".server.sh")] + ".client.sh"]
-        yield Case(f"{place}/{server}-{client}/{name}", [TOP + "/scripts/vm-pair", *common, *sides, *jobs], head, 2)
+        yield Case(f"{place}/{server}-{client}/{name}", [TOP + "/scripts/vm-pair", *common, *sides, *jobs], jobs, head)
 
 
 class Schedule:
@@ -193,25 +196,69 @@ class Schedule:
             self._condition.notify_all()
 
 
+class Sources:
+    """What the cases are made of, in sums, each as of when it was first asked for."""
+
+    def __init__(self):
+        self._common = self._sum_of_common()
+        self._sums = {}
+
+    @staticmethod
+    def _sum_of_common():
+        """Of what modules, tools and machines are made of, and of what the caller sets for the jobs."""
+        total = hashlib.sha256(repr([os.environ.get(name) for name in PASSED_ON]).encode())
+        for root in ("Kbuild", "Makefile", "drivers", "include", "rust", "scripts", "tests", "tools"):
+            files = [os.path.join(at, name) for at, _, names in os.walk(f"{TOP}/{root}") for name in names]
+            built = f"{TOP}/{root}/target/"
+            for path in sorted(path for path in files or [f"{TOP}/{root}"] if not path.startswith(built) and not is_job(path)):
+                with open(path, "rb") as stream:
+                    total.update(os.path.relpath(path, TOP).encode() + b"\0" + stream.read())
+        return total
+
+    def of(self, case):
+        if case.name not in self._sums:
+            self._sums[case.name] = self._sum_of_case(case)
+        return self._sums[case.name]
+
+    def _sum_of_case(self, case):
+        """The common sum with the case's own jobs and the shell scripts that those read."""
+        total = self._common.copy()
+        waiting, seen = list(case.jobs), set()
+        while waiting:
+            path = waiting.pop()
+            if path not in seen:
+                seen.add(path)
+                with open(path) as stream:
+                    text = stream.read()
+                total.update(text.encode() + b"\0")
+                waiting += [f"{TOP}/{name}" for name in READS.findall(text)]
+        return total.hexdigest()[:16]
+
+
+def is_job(path):
+    """Whether that belongs to single cases: a job, or a script that jobs read."""
+    return path.endswith(".sh") and os.path.dirname(os.path.relpath(path, TESTS)) in ("", "host", "hostile", "vm")
+
+
 class Notes:
-    """What passed with these sources, and with how many checks, across runs."""
+    """What passed with which sources, and with how many checks, across runs."""
 
     def __init__(self, folder, resume):
-        self._path = f"{folder}/passed-{sources_sum()}"
+        self._path = f"{folder}/passed"
         self._lock = threading.Lock()
+        self._sources = Sources()
         self._before = {}
-        os.makedirs(folder, exist_ok=True)
         if resume and os.path.exists(self._path):
             with open(self._path) as stream:
-                self._before = {name: int(checks) for name, checks in map(str.split, stream)}
+                self._before = {(name, total): int(checks) for name, total, checks in map(str.split, stream)}
 
     def checks(self, case):
         """How many checks passed with the case before; None if it did not."""
-        return self._before.get(case.name)
+        return self._before.get((case.name, self._sources.of(case)))
 
     def add(self, case, checks):
         with self._lock, open(self._path, "a") as stream:
-            stream.write(f"{case.name} {checks}\n")
+            stream.write(f"{case.name} {self._sources.of(case)} {checks}\n")
 
 
 class Tally:
@@ -226,18 +273,6 @@ class Tally:
             self.failed += failed
             for line in lines:
                 print(line, flush=True)
-
-
-def sources_sum():
-    """Of everything that modules, tools and jobs are made of, and of what the caller sets for the jobs."""
-    total = hashlib.sha256(repr([os.environ.get(name) for name in PASSED_ON]).encode())
-    for root in ("Kbuild", "Makefile", "drivers", "include", "rust", "scripts", "tests", "tools"):
-        files = [os.path.join(at, name) for at, _, names in os.walk(f"{TOP}/{root}") for name in names]
-        built = f"{TOP}/{root}/target/"
-        for path in sorted(path for path in files or [f"{TOP}/{root}"] if not path.startswith(built)):
-            with open(path, "rb") as stream:
-                total.update(os.path.relpath(path, TOP).encode() + b"\0" + stream.read())
-    return total.hexdigest()[:16]
 
 
 def clean_environment():
@@ -383,7 +418,7 @@ def main():
     parser.add_argument("--no-unit", action="store_true", help="only the jobs")
     parser.add_argument("--hostile", choices=("only", "too"), help="the jobs of tests/hostile, alone or with the others")
     parser.add_argument("--only-unit", action="store_true", help="only the unit tests")
-    parser.add_argument("--resume", action="store_true", default=bool(os.environ.get("RESUME")), help="go on with a run of the same sources that was ended")
+    parser.add_argument("--resume", action="store_true", default=bool(os.environ.get("RESUME")), help="leave out what passed with the same sources")
     # A machine waits for its timers as long as it computes.
     several = os.cpu_count() + os.cpu_count() // 2
     parser.add_argument("-j", type=int, default=several, help="machines at a time (here %(default)s)")
