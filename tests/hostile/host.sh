@@ -32,8 +32,8 @@ others="keyboard=$keyboard audio=$audio echo=$echoes"
 
 # A controller with DMA, and dummy_hcd, which copies. Both take scatter-gather lists.
 # shellcheck disable=SC2086
-usbip-hostile host without=failslab disk="$stick" $others || failures=1
-usbip-hostile host without=keyboard,audio,failslab disk="$disk" echo="$echoes" || failures=1
+usbip-hostile host without=$FAULTLESS disk="$stick" $others || failures=1
+usbip-hostile host without=keyboard,audio,$FAULTLESS disk="$disk" echo="$echoes" || failures=1
 
 # shellcheck disable=SC2086
 leak_rounds "hostile clients" 2 usbip-hostile host disk="$stick" $others \

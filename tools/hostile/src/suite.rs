@@ -300,6 +300,8 @@ pub(crate) struct FailingAllocations;
 
 impl FailingAllocations {
     const FOLDER: &'static str = "/sys/kernel/debug/failslab";
+    /// The kernel counts down from this with each failure.
+    const MOST: u32 = 100_000_000;
 
     pub(crate) fn begin(modules: &[&str], percent: u32) -> Result<Self> {
         if fs::metadata(Self::FOLDER).is_err() {
@@ -313,7 +315,7 @@ impl FailingAllocations {
             ("require-end", &format!("{:#x}", code.end())),
             ("stacktrace-depth", "32"),
             ("interval", "1"),
-            ("times", "-1"),
+            ("times", &Self::MOST.to_string()),
             ("verbose", "0"),
             ("task-filter", "N"),
             ("ignore-gfp-wait", "N"),
@@ -322,6 +324,15 @@ impl FailingAllocations {
             fs::write(format!("{}/{name}", Self::FOLDER), value)?;
         }
         Ok(Self)
+    }
+
+    /// Ends it, and says how many allocations have failed: a test in which none did shows nothing.
+    pub(crate) fn end(self) -> Result<u32> {
+        drop(self);
+        let left: u32 = fs::read_to_string(format!("{}/times", Self::FOLDER))?
+            .trim()
+            .parse()?;
+        Ok(Self::MOST.saturating_sub(left))
     }
 }
 

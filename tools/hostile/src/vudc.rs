@@ -372,12 +372,12 @@ mod own {
         // driver.
         const MODULES: [&str; 1] = ["usbip_vudc"];
 
-        drop(FailingAllocations::begin(&MODULES, 0)?);
+        let mut failed = FailingAllocations::begin(&MODULES, 0)?.end()?;
         for percent in [5, 20, 60].into_iter().cycle().take(30) {
             gadgets.unbind()?;
             let failing = FailingAllocations::begin(&MODULES, percent)?;
             let bound = gadgets.bind();
-            drop(failing);
+            failed += failing.end()?;
             if bound.is_err() {
                 gadgets.bind()?;
             }
@@ -389,7 +389,7 @@ mod own {
             drop(client);
             available(&gadgets.source)?;
         }
-        Ok(())
+        ensure("no allocation has failed", failed > 0)
     }
 
     /// What is read is the descriptor, whole, or that there is none.

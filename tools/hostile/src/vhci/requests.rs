@@ -184,7 +184,7 @@ pub(super) fn c7_unlink_of_what_is_not_sent(_: &mut ()) -> Result {
 pub(super) fn c8_c9_no_memory(_: &mut ()) -> Result {
     const MODULES: [&str; 2] = ["usbip_core", "vhci_hcd"];
 
-    drop(FailingAllocations::begin(&MODULES, 0)?);
+    let mut failed = FailingAllocations::begin(&MODULES, 0)?.end()?;
     for _ in 0..10 {
         let attached = Attached::everything()?;
         let mut driver = attached.driver()?;
@@ -204,7 +204,7 @@ pub(super) fn c8_c9_no_memory(_: &mut ()) -> Result {
             driver.discard(id)?;
         }
         let mut ended = u32::from(driver.reap(0)?.is_some());
-        drop(failing);
+        failed += failing.end()?;
         while ended < submitted {
             ensure("one was never given back", driver.reap(30)?.is_some())?;
             ended += 1;
@@ -218,7 +218,7 @@ pub(super) fn c8_c9_no_memory(_: &mut ()) -> Result {
         server.join().map_err(|_| "the server")?;
         free()?;
     }
-    Ok(())
+    ensure("no allocation has failed", failed > 0)
 }
 
 pub(super) fn c11_unlink_of_scatter_gather(_: &mut ()) -> Result {
