@@ -20,3 +20,26 @@ random_options() {
 	fi
 	printf '%s\n' "${options[@]}"
 }
+
+# Memory that may be gone after any number of sequences: one lost buffer for each of the fewest would be more.
+RANDOM_KIB=8192
+
+# random_sequences MODULE SEQUENCES_ON_DEBUG DEVICE..: send them, after some for warming up; what they took is free again.
+# The debug kernel has kmemleak, and keeps what was freed for a while.
+random_sequences() {
+	local module=$1 before after
+	local -a options
+	mapfile -t options < <(random_options "$2")
+	shift 2
+	if [ "$VM_KERNEL" = debug ]; then
+		usbip-hostile random "$module" "$@" "${options[@]}" || failures=1
+		return
+	fi
+	usbip-hostile random "$module" "$@" "${options[0]}" first=1000000 sequences=20 >/tmp/warm || { cat /tmp/warm; failures=1; }
+	slab_counts >/dev/null
+	before=$(memory_free)
+	usbip-hostile random "$module" "$@" "${options[@]}" || failures=1
+	slab_counts >/dev/null
+	after=$(memory_free)
+	check "memory is where it was: $before KiB free, then $after" [ $((before - after)) -lt $RANDOM_KIB ]
+}

@@ -17,8 +17,7 @@ disk=$(busid 0525:a4a5) keyboard=$(busid 0627:0001) audio=$(busid 46f4:0002)
 for id in "$disk" "$keyboard" "$audio"; do
 	bind "$id" >/dev/null || not_ok "bind $id"
 done
-mapfile -t options < <(random_options 8000)
-usbip-hostile random host disk="$disk" keyboard="$keyboard" audio="$audio" "${options[@]}" || failures=1
+random_sequences host 8000 disk="$disk" keyboard="$keyboard" audio="$audio"
 check "no thread is left" wait_for 20 threads_gone
 check "usbip-host unloads" within 60 rmmod usbip-host
 finish

@@ -8,8 +8,7 @@
 . /tests/lib.sh
 . /tests/random.sh
 modprobe -a vhci-hcd
-mapfile -t options < <(random_options 4000)
-usbip-hostile random vhci "${options[@]}" || failures=1
+random_sequences vhci 4000
 check "no thread is left" wait_for 20 threads_gone
 check "vhci-hcd unloads" within 60 rmmod vhci-hcd
 finish

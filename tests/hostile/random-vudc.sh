@@ -15,8 +15,7 @@ truncate -s 16M /tmp/image
 vudc_disk /tmp/image 0
 vudc_function keys b002 hid.0 1
 vudc_function sound b005 uac2.0 2 p_mute_present=0 p_volume_present=0 c_mute_present=0 c_volume_present=0
-mapfile -t options < <(random_options 8000)
-usbip-hostile random host disk=usbip-vudc.0 keyboard=usbip-vudc.1 audio=usbip-vudc.2 "${options[@]}" || failures=1
+random_sequences host 8000 disk=usbip-vudc.0 keyboard=usbip-vudc.1 audio=usbip-vudc.2
 check "no thread is left" wait_for 20 threads_gone
 check "usbip-vudc unloads" within 60 rmmod usbip-vudc
 forget_gadget_leaks
