@@ -21,11 +21,19 @@ fault_range() {
 		sort | sed -n '1p;$p' | xargs
 }
 
-# fault_only MODULE..: from now on only allocations below a function of these modules can fail
+# fault_only MODULE..: from now on only allocations below a function of these modules can fail. They must have been loaded
+# one after the other: there is one range of addresses.
 fault_only() {
-	local first last attr
+	local first last attr path module start
 	read -r first last <<<"$(fault_range "$@")"
 	[ -n "$last" ] || { not_ok "code of $*"; return 1; }
+	for path in /sys/module/*/sections/.text; do
+		module=${path#/sys/module/}
+		module=${module%%/*}
+		[[ " ${*//-/_} " != *" $module "* ]] || continue
+		read -r start <"$path"
+		[[ ${start#0x} < $first || ${start#0x} > $last ]] || not_ok "only $* fail" "$module lies among them"
+	done
 	for attr in $SLAB $PAGE; do
 		echo 0 >$attr/probability
 		echo 0 >$attr/verbose

@@ -13,7 +13,9 @@
 . /tests/fault.sh
 ID=0525:a4a0
 CARD=46f4:0002
-modprobe -a xhci_pci snd_usb_audio usbip-host vhci-hcd
+modprobe -a xhci_pci snd_usb_audio udc-core
+# Side by side, so that only these can fail.
+modprobe -a usbip-core usbip-host vhci-hcd usbip-vudc
 # The second setting of the interface is the one with isochronous endpoints.
 modprobe usbtest alt=1
 vudc_zero high-speed

@@ -93,9 +93,12 @@ fails_in "the exporting program" exporting
 check "the exporting program: $HAD allocations failed" test $HAD -gt 4
 # These need memory at times only: what they send lies in the memory of programs, who also receive for the threads.
 fails_in "the importing program" importing
+all=$HAD
 for thread in vhci_rx vhci_tx stub_rx stub_tx; do
 	fails_in $thread tasks $thread
+	all=$((all + HAD))
 done
+check "in these, $all allocations failed" test $all -gt 0
 
 fault_count
 before=$FAULT_COUNT
