@@ -4,7 +4,7 @@
 # modules: rust
 #
 # A gadget that wants to wake its host is told whether it may: while a host that has suspended it wants to be woken, and
-# at no other time.
+# at no other time. What it queues meanwhile arrives when the host resumes it.
 
 . /tests/lib.sh
 . /tests/vudc.sh
@@ -43,8 +43,10 @@ echo 100 >"$path/power/autosuspend_delay_ms"
 echo auto >"$path/power/control"
 check "the host suspends it" wait_for 20 power_is suspended
 same "a host that has asked for it" 0 "$(wakes)"
+check "a key is pressed meanwhile" within 10 sh -c "printf '\0\0\4\0\0\0\0\0' >/dev/hidg0"
 echo on >"$path/power/control"
 check "the host resumes it" wait_for 20 power_is active
+check "the key arrives" wait_for 20 test -s /tmp/events
 same "a host that is awake" -22 "$(wakes)"
 
 echo auto >"$path/power/control"
