@@ -127,7 +127,7 @@ done 2>/dev/null
 same "SIGSTOP and SIGCONT of usbipd" 0 $bad
 killed "kill -9 of detach" attached detach_tool 0 2>/dev/null
 
-# Half open: the peer has sent its end, or a part of a header, and says no more.
+# Half open: the peer has sent nothing, or a part of a header, and says no more.
 for sent in '' '\x00' '\x00\x00\x00\x03\x00\x00'; do
 	exec 6<>/dev/tcp/127.0.0.1/3240
 	printf "$sent" >&6

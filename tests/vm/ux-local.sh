@@ -10,7 +10,8 @@
 ux_disk 8
 
 for kind in pair tcp; do
-	for ends in "ux-example kernel" "kernel ux-example" "ux-example ux-example" "ux-pump ux-example" "kernel ux-pump"; do
+	for ends in "ux-example kernel" "kernel ux-example" "ux-example ux-example" "ux-pump ux-example" "kernel ux-pump" \
+		"ux-pump kernel"; do
 		read -r host vhci <<<"$ends"
 		name="$kind, host by $host, vhci by $vhci"
 		ux_link $kind "$host" "$UX_ID" "$vhci" 0 3 || { not_ok "$name: link"; continue; }
