@@ -33,10 +33,10 @@ use usbip_kernel::{
     loan::{
         Broken,
         Ended,
-        Feed,
-        LoanEnd, //
+        Feed, //
     },
     mem::NoIo,
+    time::Timeout,
     user_bytes::FromUser, //
 };
 
@@ -45,6 +45,8 @@ use crate::node::Node;
 /// The connection of a node.
 pub(crate) struct Carried {
     node: Arc<Node>,
+    /// The time between two looks whether the process has stalled, as it was when the connection was made.
+    period: Timeout,
     /// Whether it ever was more than an offer.
     used: AtomicFlag,
 }
@@ -59,6 +61,7 @@ impl Carried {
         node.link()?;
         Ok(Self {
             node: node.clone(),
+            period: stall_period().into(),
             used: AtomicFlag::new(false),
         })
     }
@@ -81,13 +84,9 @@ impl Transport for Carried {
             machine,
             fault: None,
         };
-        let end = self.node.inbox().lend(&mut mouth, stall_period().into());
+        self.node.inbox().lend(&mut mouth, self.period);
         let Mouth { machine, fault } = mouth;
-        Some(match end {
-            LoanEnd::Used => fault.unwrap_or(Fault::Closed),
-            LoanEnd::Ended => fault_at_end(machine),
-            LoanEnd::Stalled => fault.unwrap_or(Fault::Stalled),
-        })
+        Some(fault.unwrap_or_else(|| fault_at_end(machine)))
     }
 
     fn send(&self, frame: &WriteVec<'_>, skip: usize, wait: Wait) -> Result<usize, Fault> {
@@ -98,7 +97,7 @@ impl Transport for Carried {
         self.used.store(true, Relaxed);
         self.node
             .outbox()
-            .send(frame, skip, stall_period().into())
+            .send(frame, skip, self.period)
             .map_err(|Ended| Fault::Closed)
     }
 

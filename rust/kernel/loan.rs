@@ -22,17 +22,6 @@ pub use self::{
     outbox::Outbox, //
 };
 
-/// Why a loan ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoanEnd {
-    /// All of it was used.
-    Used,
-    /// Nothing is lent here any more.
-    Ended,
-    /// The process left it half used for too long.
-    Stalled,
-}
-
 /// Nothing is lent any more.
 #[derive(Clone, Copy, Debug)]
 pub struct Ended;

@@ -545,18 +545,30 @@ static void races(void)
 	result("f5: every read and write ends with EINTR", 0, wrong);
 }
 
-/* With stall_timeout at a few seconds: who does nothing for so long, with the node open, is given up. */
+static void stall_timeout(const char *seconds)
+{
+	int file = open("/sys/module/usbip_core/parameters/stall_timeout", O_WRONLY);
+
+	if (write(file, seconds, strlen(seconds)) < 0)
+		perror("stall_timeout");
+	close(file);
+}
+
+/* Who does nothing for as long as stall_timeout was when the connection was made, with the node open, is given up. */
 static void stalls(void)
 {
 	unsigned char half[20] = { 0, 0, 0, 3 };
 	pthread_t thread;
 	int node;
 
+	stall_timeout("3");
 	node = carried(0, 0, NULL);
 	awaited(node, POLLIN, 20);
+	stall_timeout("3600");
 	result("a program that does not read is given up", POLLHUP, awaited(node, POLLHUP, 60));
 	close(node);
 
+	stall_timeout("3");
 	node = carried(1, 0, NULL);
 	pthread_create(&thread, NULL, read_to_the_end, &node);
 	awaited(node, POLLOUT, 20);

@@ -29,8 +29,6 @@ use crate::{
     }, //
 };
 
-use super::LoanEnd;
-
 /// Bytes after which a writer lets others have the mutex.
 const TURN: usize = 1024 * 1024;
 
@@ -75,7 +73,6 @@ unsafe impl Send for Lent {}
 pub struct Inbox {
     #[pin]
     desk: Desk<Lent>,
-    broken: AtomicFlag,
     linked: AtomicFlag,
     #[pin]
     lender: WaitQueue,
@@ -87,7 +84,6 @@ impl Inbox {
     pub fn new(writers: Watch) -> impl PinInit<Self> {
         pin_init!(Self {
             desk <- Desk::new(lock_name!("Inbox::desk"), static_lock_class!()),
-            broken: AtomicFlag::new(false),
             linked: AtomicFlag::new(false),
             lender <- WaitQueue::new(),
             writers,
@@ -115,10 +111,10 @@ impl Inbox {
         self.desk.is_filled()
     }
 
-    /// Lends a feed until it is broken (and then used up), or until the end. May sleep.
+    /// Lends a feed until it is broken, which is the end, or until the end. May sleep.
     ///
     /// After every `period` the feed [looks](Feed::look) whether the process has stalled.
-    pub fn lend(&self, feed: &mut (dyn Feed + '_), period: Timeout) -> LoanEnd {
+    pub fn lend(&self, feed: &mut (dyn Feed + '_), period: Timeout) {
         // SAFETY: Only the lifetime changes; by the invariant of `Lent` and what is done below, the
         // result is not used beyond the old one.
         let feed =
@@ -128,29 +124,17 @@ impl Inbox {
         self.desk.lock().put(Lent { feed });
         self.writers.wake();
 
-        let end = loop {
-            let woken = self.lender.wait(period.jiffies(), || {
-                self.broken.load(Acquire) || !self.is_linked()
-            });
-            if woken {
-                break match self.broken.load(Acquire) {
-                    true => LoanEnd::Used,
-                    false => LoanEnd::Ended,
-                };
-            }
+        while !self.lender.wait(period.jiffies(), || !self.is_linked()) {
             let mut slot = self.desk.lock();
-            let Some(lent) = slot.get() else {
-                break LoanEnd::Used;
-            };
             // SAFETY: It is in the slot, and the mutex is held.
-            if unsafe { lent.feed.as_mut() }.look().is_err() {
-                break LoanEnd::Stalled;
+            let looked = slot.get().map(|lent| unsafe { lent.feed.as_mut() }.look());
+            if !matches!(looked, Some(Ok(()))) {
+                break;
             }
-        };
+        }
 
         // From here on nobody has the feed.
         self.desk.lock().take();
-        end
     }
 
     /// Feeds all of the bytes to what is lent. Waits for the loan, unless `nonblocking`. May sleep.
@@ -174,7 +158,7 @@ impl Inbox {
                 Turn::Closed if nonblocking => return Err(EAGAIN),
                 Turn::Closed => self
                     .writers
-                    .wait(|| self.is_open() || self.broken.load(Acquire) || !self.is_linked())?,
+                    .wait(|| self.is_open() || !self.is_linked())?,
                 Turn::Rest if from.is_empty() => break,
                 Turn::Rest => {
                     let present = from.fault_in().and_then(|()| match signal_pending() {
@@ -195,7 +179,7 @@ impl Inbox {
     /// Feeds with the mutex held, and counts what was taken.
     fn turn(&self, from: &mut FromUser<'_, '_>, total: &mut usize) -> Turn {
         let mut slot = self.desk.lock();
-        if !self.is_linked() || self.broken.load(Acquire) {
+        if !self.is_linked() {
             return Turn::Over;
         }
         let Some(lent) = slot.get() else {
@@ -213,9 +197,7 @@ impl Inbox {
                 Err(Broken) => {
                     slot.take();
                     drop(slot);
-                    self.broken.xchg(true, Full);
-                    self.lender.wake();
-                    self.writers.wake();
+                    self.unlink();
                     return Turn::Over;
                 }
             }
