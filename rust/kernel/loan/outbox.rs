@@ -33,6 +33,10 @@ use crate::{
 
 use super::Ended;
 
+/// How often in a row nothing can be copied to pages that are there, before that is no accident: memory that may be
+/// written to, but not by a plain write, such as a shadow stack.
+const VAIN: u32 = 8;
+
 /// How far a process has read what is lent.
 ///
 /// # Invariants
@@ -194,12 +198,15 @@ impl Outbox {
             return Err(EINTR);
         }
         let mut total = 0_usize;
+        let mut vain = 0_u32;
         while !to.is_empty() {
             let mut slot = self.desk.lock();
             let linked = self.is_linked();
             if let (Some(cursor), true) = (slot.get(), linked) {
                 // SAFETY: It is in the slot, and the mutex is held.
-                total = total.saturating_add(unsafe { cursor.copy(to) });
+                let copied = unsafe { cursor.copy(to) };
+                total = total.saturating_add(copied);
+                vain = if copied == 0 { vain.saturating_add(1) } else { 0 };
                 if cursor.left == 0 {
                     slot.take();
                     drop(slot);
@@ -213,6 +220,7 @@ impl Outbox {
                 // What stopped it was a page.
                 let present = to.fault_in().and_then(|()| match signal_pending() {
                     true => Err(ERESTARTSYS),
+                    false if vain >= VAIN => Err(EFAULT),
                     false => Ok(()),
                 });
                 match present {
