@@ -10,6 +10,7 @@
 #include <linux/device.h>
 #include <linux/dma-mapping.h>
 #include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/kthread.h>
 #include <linux/lockdep.h>
 #include <linux/net.h>
@@ -157,6 +158,13 @@ void usbip_helper_pagefault_disable(void)
 void usbip_helper_pagefault_enable(void)
 {
 	pagefault_enable();
+}
+
+/* Files */
+
+bool usbip_helper_is_nowait(struct kiocb *kiocb)
+{
+	return kiocb->ki_flags & IOCB_NOWAIT;
 }
 
 /* Tasks */

@@ -35,6 +35,7 @@ use kernel::{
 };
 
 use crate::{
+    bindings as helpers,
     user_bytes::{
         FromUser,
         ToUser, //
@@ -334,7 +335,7 @@ impl<T: OpenFile> Operations<T> {
             let (private, iter) =
                 unsafe { (Self::private((*kiocb).ki_filp), IovIterDest::from_raw(iter)) };
             // SAFETY: As above.
-            let nonblocking = unsafe { is_nonblocking((*kiocb).ki_filp) };
+            let nonblocking = unsafe { is_nonblocking(kiocb) };
             let count = private.file.read(&mut ToUser::new(iter), nonblocking)?;
             Ok(isize::try_from(count)?)
         })
@@ -357,7 +358,7 @@ impl<T: OpenFile> Operations<T> {
                 )
             };
             // SAFETY: As above.
-            let nonblocking = unsafe { is_nonblocking((*kiocb).ki_filp) };
+            let nonblocking = unsafe { is_nonblocking(kiocb) };
             let count = private.file.write(&mut FromUser::new(iter), nonblocking)?;
             Ok(isize::try_from(count)?)
         })
@@ -395,14 +396,16 @@ impl<T: OpenFile> Operations<T> {
     }
 }
 
-/// Whether those who use the file do not wait.
+/// Whether this call is not to wait: because of how the file was opened, or, as io_uring asks it, for once.
 ///
 /// # Safety
 ///
-/// `file` must be valid.
-unsafe fn is_nonblocking(file: *mut bindings::file) -> bool {
+/// `kiocb` and its file must be valid.
+unsafe fn is_nonblocking(kiocb: *mut bindings::kiocb) -> bool {
     // SAFETY: By this function's requirements; nobody of this thread is in `fdget_pos`, as it is a
     // stream.
-    let file = unsafe { File::from_raw_file(file) };
-    file.flags() & kernel::fs::file::flags::O_NONBLOCK != 0
+    let file = unsafe { File::from_raw_file((*kiocb).ki_filp) };
+    // SAFETY: As above.
+    let nowait = unsafe { helpers::usbip_helper_is_nowait(kiocb) };
+    nowait || file.flags() & kernel::fs::file::flags::O_NONBLOCK != 0
 }
