@@ -102,8 +102,8 @@ impl<D> Drop for BinaryFile<D> {
 ///
 /// # Safety
 ///
-/// `attribute` must be that of an [`Entry<D>`] that lives during the call, and `page` have `count`
-/// initialised bytes that are the caller's alone.
+/// `attribute` must be that of an [`Entry<D>`] that lives during the call, and `page` have room for `count` bytes, which
+/// are the caller's alone. The kernel does not clear them before.
 unsafe extern "C" fn read_callback<D>(
     _file: *mut bindings::file,
     _object: *mut bindings::kobject,
@@ -117,8 +117,13 @@ unsafe extern "C" fn read_callback<D>(
         unsafe { &*container_of!(attribute.cast_mut(), Entry<D>, attribute).cast_const() };
     from_result(|| {
         let offset = usize::try_from(offset)?;
-        // SAFETY: By this function's requirements.
-        let out = unsafe { slice::from_raw_parts_mut(page.cast::<u8>(), count) };
-        Ok(isize::try_from((entry.read)(&entry.data, offset, out)?)?)
+        // SAFETY: By this function's requirements; they are initialised first.
+        let out = unsafe {
+            page.write_bytes(0, count);
+            slice::from_raw_parts_mut(page.cast::<u8>(), count)
+        };
+        // The kernel would copy what lies behind.
+        let read = (entry.read)(&entry.data, offset, out)?.min(count);
+        Ok(isize::try_from(read)?)
     })
 }
