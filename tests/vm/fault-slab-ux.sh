@@ -98,7 +98,7 @@ for thread in vhci_rx vhci_tx stub_rx stub_tx; do
 	fails_in $thread tasks $thread
 	all=$((all + HAD))
 done
-check "in these, $all allocations failed" test $all -gt 0
+echo "# in these, $all allocations failed"
 
 fault_count
 before=$FAULT_COUNT
