@@ -3,8 +3,8 @@
 //! The receiving half of a connection: from the transport into the receiving machine.
 //!
 //! Small PDUs are read many at a time into a read-ahead buffer. The payload of a large one is read
-//! straight to where it belongs; the read-ahead buffer then only ends the same read, so that the
-//! next header comes along without a call of its own.
+//! straight to where it belongs; the read-ahead buffer then only ends the same read, so that what
+//! follows it and the next header come along without calls of their own.
 
 use kernel::{
     prelude::*, //
@@ -15,7 +15,6 @@ use usbip_kernel::{
     mem::zeroes, //
 };
 use usbip_logic::receive::Receiver;
-use usbip_proto::HEADER_LEN;
 
 use crate::{
     patience::Patience,
@@ -88,10 +87,10 @@ impl<R: Receive> Machine for Rx<R> {
         };
         // A large payload that belongs nowhere is skipped in as few reads as the buffer allows.
         let is_skipped = want > 0 && direct == 0;
-        // After a large payload the next PDU is likely to have one too: only its header is read
+        // After a large payload the next PDU is likely to have one too: only up to its header is read
         // ahead then, so that none of the payload has to be copied.
         let ahead = if self.receiver.wanted() >= LARGE && !is_skipped {
-            HEADER_LEN
+            self.receiver.ahead().min(READ_AHEAD)
         } else {
             READ_AHEAD
         };

@@ -127,6 +127,20 @@ impl Receiver {
         }
     }
 
+    /// Returns how many bytes there are from here to the end of the next header, without the data in between: those
+    /// that can be read ahead without reading any data of the PDU behind it.
+    pub fn ahead(&self) -> usize {
+        let packets = match self.state {
+            State::Header => 0,
+            State::Data { payload, .. } => payload.packets,
+            State::Packets { index, payload } => payload.packets.saturating_sub(index),
+        };
+        usize::from(packets)
+            .saturating_mul(ISO_DESC_LEN)
+            .saturating_add(HEADER_LEN)
+            .saturating_sub(self.filled)
+    }
+
     /// Goes on by `count` bytes that were read straight to their place, at most
     /// [`Receiver::direct`] of them; more are not counted.
     ///

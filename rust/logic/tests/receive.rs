@@ -230,6 +230,35 @@ fn direct_is_what_is_left_of_kept_data() {
     assert_eq!(sink.done.len(), 1);
 }
 
+/// What a large transfer is read with: its data to their place, and with them all up to the end of the next header.
+#[test]
+fn ahead_ends_with_the_next_header() {
+    let mut pdu = plain(&[7; 10], true);
+    pdu.payload.packets = 3;
+    pdu.payload.keep_packets = true;
+    pdu.packets = vec![IsoPacket::default(); 3];
+    let bytes = pdu.bytes();
+    let mut receiver = Receiver::new();
+    let mut recorder = Recorder::default();
+    let mut at = 0;
+    for (len, ahead) in [
+        (0, HEADER_LEN),
+        (40, 8),
+        (8, 3 * 16 + HEADER_LEN),
+        (7, 3 * 16 + HEADER_LEN),
+        (3, 3 * 16 + HEADER_LEN),
+        (5, 43 + HEADER_LEN),
+        (11, 2 * 16 + HEADER_LEN),
+        (16, 16 + HEADER_LEN),
+        (16, HEADER_LEN),
+    ] {
+        receiver.feed(&bytes[at..at + len], &mut recorder).unwrap();
+        at += len;
+        assert_eq!(receiver.ahead(), ahead, "at byte {at}");
+    }
+    assert_eq!(at, bytes.len());
+}
+
 #[test]
 fn skipped_data_is_not_read_direct() {
     let mut receiver = Receiver::new();
