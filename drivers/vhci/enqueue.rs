@@ -15,6 +15,7 @@ use usbip_hcd::{
     NewUrb,
     Outcome, //
 };
+use usbip_kernel::mem::NoIo;
 use usbip_logic::plan::Pending;
 use usbip_proto::{
     Status,
@@ -73,7 +74,7 @@ pub(crate) fn enqueue<'a>(session: &Session<Port>, urb: NewUrb<'a>) -> Outcome<'
             break;
         }
         drop(inner);
-        storage = match requests::storage(slots, GFP_ATOMIC) {
+        storage = match storage_for(slots, may_sleep) {
             Ok(storage) => Some(storage),
             Err(error) => return urb.refuse(error),
         };
@@ -103,6 +104,15 @@ pub(crate) fn enqueue<'a>(session: &Session<Port>, urb: NewUrb<'a>) -> Outcome<'
         port.wake();
     }
     outcome
+}
+
+/// Memory for a table of so many slots. A large one may not be there at once; a disk may wait for it.
+fn storage_for(slots: usize, may_sleep: bool) -> Result<Storage> {
+    if !may_sleep {
+        return requests::storage(slots, GFP_ATOMIC);
+    }
+    let _noio = NoIo::enter();
+    requests::storage(slots, GFP_KERNEL)
 }
 
 /// What has to be known of an URB when it is answered; nothing if the protocol cannot carry it.
