@@ -3,7 +3,8 @@
 //! What the sending thread takes: all requests in the line, as one frame.
 //!
 //! What is small is copied while the port is locked. Data that go to the device are sent from where they lie; the
-//! URB is then held here until they have left, so that nobody gives it back meanwhile.
+//! URB is then held here until they have left, so that nobody gives it back meanwhile. Transfers of an endpoint end in
+//! the order in which they were answered: what is held must not be overtaken by what is not.
 
 use kernel::{
     prelude::*,
@@ -23,6 +24,7 @@ use usbip_hcd::{
 };
 use usbip_kernel::{
     iovec::WriteVec,
+    irqlock::SpinLockIrqGuard,
     trace, //
 };
 use usbip_logic::requests::PutBack;
@@ -35,12 +37,16 @@ use usbip_proto::{
     Seqnum,
     Status,
     TransferFlags,
+    TransferKind,
     HEADER_LEN,
     ISO_DESC_LEN, //
 };
 
 use crate::{
-    port::Port,
+    port::{
+        Inner,
+        Port, //
+    },
     receive::{
         apply_early,
         trace_return, //
@@ -145,7 +151,11 @@ impl Transmitter {
             match entry {
                 Entry::Submit(submission) => {
                     with_data = data_len(submission);
-                    if with_data > 0 && (data >= ENOUGH || sending.len() == sending.capacity()) {
+                    let fits = match with_data {
+                        0 => !overtakes(submission, sending),
+                        _ => data < ENOUGH && sending.len() < sending.capacity(),
+                    };
+                    if !fits {
                         gathered = Gathered::Part;
                         break;
                     }
@@ -198,29 +208,52 @@ impl Transmitter {
     }
 
     /// Puts the URBs back whose data have been sent, and gives back those that are answered already.
+    ///
+    /// As long as there are some of these, the others are kept: the receiving thread, which gives back what was put
+    /// back, would overtake.
     fn settle(&mut self) {
-        if self.sending.is_empty() {
-            return;
-        }
-        let mut inner = self.session.role().lock();
-        let devid = inner.devid().get();
-        for (seqnum, urb) in self.sending.drain_all() {
-            let (urb, status) = match inner.requests.put_back(seqnum, urb) {
-                Ok(PutBack::Waiting) => continue,
-                Ok(PutBack::Answered(mut urb, early)) => {
-                    let status = apply_early(&mut urb, &early);
-                    (urb, status)
+        while !self.sending.is_empty() {
+            let mut inner = self.session.role().lock();
+            let mut at = 0;
+            while let Some((seqnum, _)) = self.sending.get(at) {
+                if inner.requests.is_answered(*seqnum) {
+                    if let Ok((seqnum, urb)) = self.sending.remove(at) {
+                        put_back(&mut inner, seqnum, urb, &mut self.answered);
+                    }
+                } else {
+                    at = at.saturating_add(1);
                 }
-                Err(urb) => (urb, Status::SHUTDOWN),
-            };
-            trace_return(devid, seqnum, &urb, status);
-            hold(&mut self.answered, (urb.detach(&mut inner), status));
-        }
-        drop(inner);
-        for (urb, status) in self.answered.drain_all() {
-            urb.give_back(status);
+            }
+            if self.answered.is_empty() {
+                for (seqnum, urb) in self.sending.drain_all() {
+                    put_back(&mut inner, seqnum, urb, &mut self.answered);
+                }
+            }
+            drop(inner);
+            for (urb, status) in self.answered.drain_all() {
+                urb.give_back(status);
+            }
         }
     }
+}
+
+/// Puts an URB back whose data have been sent; if it does not wait for its answer, it is added to `ended`.
+fn put_back(
+    inner: &mut SpinLockIrqGuard<'_, Inner>,
+    seqnum: Seqnum,
+    urb: Queued,
+    ended: &mut KVec<(Detached, Status)>,
+) {
+    let (urb, status) = match inner.requests.put_back(seqnum, urb) {
+        Ok(PutBack::Waiting) => return,
+        Ok(PutBack::Answered(mut urb, early)) => {
+            let status = apply_early(&mut urb, &early);
+            (urb, status)
+        }
+        Err(urb) => (urb, Status::SHUTDOWN),
+    };
+    trace_return(inner.devid().get(), seqnum, &urb, status);
+    hold(ended, (urb.detach(inner), status));
 }
 
 impl Transmit for Transmitter {
@@ -304,6 +337,18 @@ fn data_len(submission: &Submission) -> usize {
         Direction::Out => usize::try_from(submission.pending.length).unwrap_or(0),
         Direction::In => 0,
     }
+}
+
+/// Whether a transfer without data may be answered before one of its endpoint whose data are in the same frame.
+fn overtakes(submission: &Submission, sending: &[(Seqnum, Queued)]) -> bool {
+    let pending = &submission.pending;
+    if pending.direction == Direction::In && pending.kind != TransferKind::Control {
+        return false;
+    }
+    submission.urb().is_some_and(|urb| {
+        let number = urb.endpoint();
+        sending.iter().any(|(_, held)| held.endpoint() == number)
+    })
 }
 
 /// The header of a submission.

@@ -264,6 +264,17 @@ where
         }
     }
 
+    /// Whether the answer is there of a transfer whose data are being sent.
+    pub fn is_answered(&self, seqnum: Seqnum) -> bool {
+        matches!(
+            self.map.get(seqnum),
+            Some(Entry::Submit(Submission {
+                progress: Progress::Sending(Some(_)),
+                ..
+            }))
+        )
+    }
+
     /// Puts a transfer back whose data have been sent.
     ///
     /// # Errors

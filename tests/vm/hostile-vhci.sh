@@ -9,7 +9,7 @@
 
 . /tests/lib.sh
 modprobe vhci-hcd
-usbip-hostile vhci c1_ c2_ c3_ c4_ c5_ c6_ c11_ c13_ unlink_answered unlink_while transfer_answered answer_ truncated ||
+usbip-hostile vhci c1_ c2_ c3_ c4_ c5_ c6_ transfers_end c11_ c13_ unlink_answered unlink_while transfer_answered answer_ truncated ||
 	failures=1
 check "no thread is left" wait_for 20 threads_gone
 check "vhci-hcd unloads" within 60 rmmod vhci-hcd

@@ -156,9 +156,7 @@ impl Inbox {
                 Turn::Over => break,
                 Turn::Closed if total > 0 => break,
                 Turn::Closed if nonblocking => return Err(EAGAIN),
-                Turn::Closed => self
-                    .writers
-                    .wait(|| self.is_open() || !self.is_linked())?,
+                Turn::Closed => self.writers.wait(|| self.is_open() || !self.is_linked())?,
                 Turn::Rest if from.is_empty() => break,
                 Turn::Rest => {
                     let present = from.fault_in().and_then(|()| match signal_pending() {

@@ -206,7 +206,11 @@ impl Outbox {
                 // SAFETY: It is in the slot, and the mutex is held.
                 let copied = unsafe { cursor.copy(to) };
                 total = total.saturating_add(copied);
-                vain = if copied == 0 { vain.saturating_add(1) } else { 0 };
+                vain = if copied == 0 {
+                    vain.saturating_add(1)
+                } else {
+                    0
+                };
                 if cursor.left == 0 {
                     slot.take();
                     drop(slot);

@@ -46,6 +46,7 @@ const TESTS: &[Test<()>] = tests![
     answers::c4_start_frame_and_error_count,
     requests::c5_answer_to_what_is_not_sent,
     requests::c5_answer_to_what_is_being_sent,
+    requests::transfers_end_in_order,
     requests::c6_unlink_races_with_completion,
     requests::c7_unlink_of_what_is_not_sent,
     requests::c8_c9_no_memory,

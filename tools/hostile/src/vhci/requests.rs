@@ -102,6 +102,58 @@ pub(super) fn c5_answer_to_what_is_being_sent(_: &mut ()) -> Result {
     Ok(())
 }
 
+/// Transfers of an endpoint end in the order in which they were answered, whoever gives them back.
+pub(super) fn transfers_end_in_order(_: &mut ()) -> Result {
+    let mut attached = Attached::everything()?;
+    let mut driver = attached.driver()?;
+    for _ in 0..10 {
+        // While the first one blocks the connection, the others are queued behind it.
+        driver.submit(0, "bulk 0x01 0 4194304")?;
+        let first = begun(&mut attached)?;
+        driver.submit(1, "bulk 0x01 0 512")?;
+        driver.submit(2, "bulk 0x01 0 0")?;
+        driver.submit(3, "bulk 0x01 0 4194304")?;
+        attached.server.link().skip(4_194_304)?;
+        attached.answer(&answer_to(first), &[])?;
+        driver.done(0)?;
+        let second = begun(&mut attached)?;
+        attached.server.link().skip(512)?;
+        let third = begun(&mut attached)?;
+        // The last one is still being sent now, perhaps together with these.
+        attached.answer(&answer_to(second), &[])?;
+        attached.answer(&answer_to(third), &[])?;
+        let last = begun(&mut attached)?;
+        thread::sleep(Duration::from_millis(5));
+        attached.server.link().skip(4_194_304)?;
+        attached.answer(&answer_to(last), &[])?;
+        for id in 1..=3 {
+            driver.done(id)?;
+        }
+    }
+
+    // As quick as can be: answers come while the frame is being put together, sent and settled.
+    let Attached {
+        mut server,
+        mut device,
+        ..
+    } = attached;
+    let server = thread::spawn(move || drop(device.serve(&mut server)));
+    for _ in 0..60 {
+        driver.submit_all(32, "bulk 0x01 0 512")?;
+        for id in 0..32 {
+            driver.done(id)?;
+        }
+    }
+    drop(driver);
+    for row in sysfs::ports()? {
+        if row.state == PortState::Used {
+            sysfs::detach(row.port)?;
+        }
+    }
+    server.join().map_err(|_| "the server")?;
+    free()
+}
+
 /// Reads the header of a transfer to the device, and none of its data: it is being sent.
 pub(super) fn begun(attached: &mut Attached) -> Result<Seqnum> {
     loop {
