@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# once: yes
+# kernels: debug
 # vm: --smp 2
 # modules: rust
 #

@@ -47,6 +47,8 @@ check "a key is pressed meanwhile" within 10 sh -c "printf '\0\0\4\0\0\0\0\0' >/
 echo on >"$path/power/control"
 check "the host resumes it" wait_for 20 power_is active
 check "the key arrives" wait_for 20 test -s /tmp/events
+# A host does not suspend a keyboard of which a key is down.
+within 10 sh -c "printf '\0\0\0\0\0\0\0\0' >/dev/hidg0"
 same "a host that is awake" -22 "$(wakes)"
 
 echo auto >"$path/power/control"
