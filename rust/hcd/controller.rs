@@ -52,13 +52,12 @@ impl<T: RootHub> Allocated<T> {
         let raw = core::ptr::from_ref(device)
             .cast_mut()
             .cast::<kernel::bindings::device>();
-        // SAFETY: The driver table is a constant; the device and its name outlive the bus, which is taken out
-        // before the device is unbound.
+        // SAFETY: The driver table is a constant; usbcore looks at the device and its name for registered buses
+        // only, and the bus is taken out before the device is unbound.
         let high =
             unsafe { bindings::usb_create_hcd(Ops::<T>::TABLE, raw, device.name().as_char_ptr()) };
-        let high = NonNull::new(high).ok_or(ENOMEM)?;
-        // SAFETY: `usb_create_hcd` returned a valid pointer and a reference.
-        let high = unsafe { Bus::from_raw(high) };
+        // SAFETY: As `usb_create_hcd` has just returned it.
+        let high = unsafe { Self::adopt(high) }?;
         // SAFETY: As above; the primary bus is valid.
         let super_speed = unsafe {
             bindings::usb_create_shared_hcd(
@@ -68,9 +67,8 @@ impl<T: RootHub> Allocated<T> {
                 high.as_ptr(),
             )
         };
-        let super_speed = NonNull::new(super_speed).ok_or(ENOMEM)?;
-        // SAFETY: `usb_create_shared_hcd` returned a valid pointer and a reference.
-        let super_speed = unsafe { Bus::from_raw(super_speed) };
+        // SAFETY: As `usb_create_shared_hcd` has just returned it.
+        let super_speed = unsafe { Self::adopt(super_speed) }?;
         // SAFETY: The bus is valid, and nobody else knows of it yet.
         unsafe { bindings::usbip_helper_hcd_set_has_tt(high.as_ptr(), true) };
         Ok(Self {
@@ -78,6 +76,23 @@ impl<T: RootHub> Allocated<T> {
             super_speed: Unregistered::new(super_speed),
             _hub: PhantomData,
         })
+    }
+
+    /// Takes over a bus that has been created.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if it has not.
+    ///
+    /// # Safety
+    ///
+    /// `hcd` must be what usbcore has just created with the table of `T`: null, or valid, with a reference.
+    unsafe fn adopt(hcd: *mut bindings::usb_hcd) -> Result<Bus> {
+        let hcd = NonNull::new(hcd).ok_or(ENOMEM)?;
+        // SAFETY: It was created with this table, and just now.
+        unsafe { Ops::<T>::own_table(hcd.as_ptr()) };
+        // SAFETY: It is valid, and the reference passes on.
+        Ok(unsafe { Bus::from_raw(hcd) })
     }
 
     /// The bus for high speed and below, with its ports.

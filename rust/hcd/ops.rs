@@ -95,14 +95,25 @@ pub trait RootHub: Send + Sync + 'static {
     fn control(&self, request: HubRequest, data: &mut [u8]) -> Result<usize>;
 }
 
+/// What usbcore keeps for the driver in a `struct usb_hcd`, `hcd_priv`.
+///
+/// The table is here because it must be there as long as the `struct usb_hcd` is. Whoever refers to a device refers to
+/// that, not to the module, and usbcore looks at the table's `flags` when the module has long gone: for a program that
+/// maps memory of usbfs's or gives it back, and in `usb_free_coherent`.
+struct Private<T> {
+    hub: *const T,
+    table: bindings::hc_driver,
+}
+
 /// The callbacks for hubs of type `T`.
 pub(crate) struct Ops<T>(PhantomData<T>);
 
 impl<T: RootHub> Ops<T> {
+    /// What a bus is created with. It then has a copy: see [`Self::own_table`].
     pub(crate) const TABLE: &'static bindings::hc_driver = &bindings::hc_driver {
         description: as_char_ptr_in_const_context(T::DESCRIPTION),
         product_desc: as_char_ptr_in_const_context(T::PRODUCT),
-        hcd_priv_size: size_of::<*const T>(),
+        hcd_priv_size: size_of::<Private<T>>(),
         // CAST: small constants; `From` is not const.
         flags: (bindings::HCD_USB31 | bindings::HCD_SHARED) as c_int,
         reset: Some(Self::reset),
@@ -120,6 +131,33 @@ impl<T: RootHub> Ops<T> {
         ..pin_init::zeroed()
     };
 
+    /// # Safety
+    ///
+    /// `hcd` must be valid, and have been created with [`Self::TABLE`].
+    unsafe fn private(hcd: *mut bindings::usb_hcd) -> *mut Private<T> {
+        // C aligns the private data for a `s64`.
+        const { assert!(align_of::<Private<T>>() <= align_of::<u64>()) };
+        // SAFETY: By this function's requirements; there is room for it, see `hcd_priv_size`.
+        unsafe { (&raw mut (*hcd).hcd_priv).cast() }
+    }
+
+    /// Gives `hcd` a table of its own, which is freed with it.
+    ///
+    /// The functions and strings that the table names stay the module's: usbcore makes use of them for registered
+    /// buses only.
+    ///
+    /// # Safety
+    ///
+    /// `hcd` must have been created with [`Self::TABLE`], and nobody may have been told of it since.
+    pub(crate) unsafe fn own_table(hcd: *mut bindings::usb_hcd) {
+        // SAFETY: `hcd` is valid and was created with the table; nobody else looks at it or its private data yet.
+        unsafe {
+            let table = &raw mut (*Self::private(hcd)).table;
+            table.write(*Self::TABLE);
+            (*hcd).driver = table;
+        }
+    }
+
     /// Lets the callbacks for `hcd` end in `hub`.
     ///
     /// # Safety
@@ -127,17 +165,17 @@ impl<T: RootHub> Ops<T> {
     /// `hcd` must have been created with [`Self::TABLE`] and not be registered. `hub` must stay valid until it
     /// has been taken out and all readers of RCU that began before have left.
     pub(crate) unsafe fn set_hub(hcd: *mut bindings::usb_hcd, hub: *const T) {
-        // SAFETY: `hcd` is valid and its private data has room for a pointer, see `hcd_priv_size`.
-        unsafe { (&raw mut (*hcd).hcd_priv).cast::<*const T>().write(hub) };
+        // SAFETY: `hcd` is valid and was created with the table; before it is registered nobody looks for the hub.
+        unsafe { (*Self::private(hcd)).hub = hub };
     }
 
     /// # Safety
     ///
     /// Must only be called by a callback for `hcd`, which must not outlive it.
     unsafe fn hub<'a>(hcd: *mut bindings::usb_hcd) -> &'a T {
-        // SAFETY: usbcore only calls back for registered buses; by the requirements of `set_hub` the private
-        // data is a pointer that is valid as long as that may be.
-        unsafe { &**(&raw const (*hcd).hcd_priv).cast::<*const T>() }
+        // SAFETY: usbcore only calls back for registered buses; by the requirements of `set_hub` these were created
+        // with the table, and the pointer is valid as long as that may be.
+        unsafe { &*(*Self::private(hcd)).hub }
     }
 
     /// # Safety

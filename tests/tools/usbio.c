@@ -6,6 +6,12 @@
  *
  * claim:INTERFACE and release:INTERFACE take it and give it back, out:ENDPOINT:HEX sends bytes, in:ENDPOINT:LENGTH
  * reads at most so many and prints them as one line of hex. The first step that fails ends it, with its errno.
+ *
+ *     usbio /dev/bus/usb/001/002 claim:0 map:4096 submit:0x81 'run:rmmod vhci-hcd' unmap
+ *
+ * map:LENGTH maps memory of usbfs's, submit:ENDPOINT moves it by a transfer whose end nobody asks for, unmap gives the
+ * mapping of the last map back. run:COMMAND runs a command, which does not have the device open. What is left is left
+ * to the end of the program.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,18 +20,40 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define TIMEOUT_MS 10000
 #define LENGTH_MAX (1 << 20)
 
 static unsigned char buffer[LENGTH_MAX];
+static void *mapped;
+static size_t mapped_length;
 
 static int bulk(int fd, unsigned int endpoint, unsigned int length)
 {
 	struct usbdevfs_bulktransfer transfer = { endpoint, length, TIMEOUT_MS, buffer };
 
 	return ioctl(fd, USBDEVFS_BULK, &transfer);
+}
+
+static int map(int fd, size_t length)
+{
+	mapped = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	mapped_length = length;
+	return mapped == MAP_FAILED ? -1 : 0;
+}
+
+static int submit(int fd, unsigned int endpoint)
+{
+	/* usbfs writes to it only when somebody asks for the end. */
+	static struct usbdevfs_urb urb;
+
+	urb.type = USBDEVFS_URB_TYPE_BULK;
+	urb.endpoint = endpoint;
+	urb.buffer = mapped;
+	urb.buffer_length = mapped_length;
+	return ioctl(fd, USBDEVFS_SUBMITURB, &urb);
 }
 
 static int unhex(const char *text)
@@ -50,6 +78,14 @@ static int step(int fd, char *text)
 		return ioctl(fd, USBDEVFS_CLAIMINTERFACE, &number);
 	if (first && !strcmp(name, "release"))
 		return ioctl(fd, USBDEVFS_RELEASEINTERFACE, &number);
+	if (first && !strcmp(name, "map"))
+		return map(fd, number);
+	if (first && !strcmp(name, "submit"))
+		return submit(fd, number);
+	if (!first && !strcmp(name, "unmap"))
+		return munmap(mapped, mapped_length);
+	if (first && !strcmp(name, "run"))
+		return system(first) ? -1 : 0;
 	if (second && !strcmp(name, "out")) {
 		count = unhex(second);
 		if (count >= 0)
@@ -77,7 +113,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: usbio DEVICE STEP..\n");
 		return 2;
 	}
-	fd = open(argv[1], O_RDWR);
+	fd = open(argv[1], O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
 		perror(argv[1]);
 		return 1;
