@@ -133,8 +133,14 @@ def cases(arch, kernels, modules, folder):
 
 
 def patient(options):
-    """The same options with the time and the memory that the debug kernel takes."""
+    """The same options with the time and the memory that the debug kernel takes, and one processor.
+
+    Processors that are emulated wait for each other most of the time when there are fewer real ones. What looks for
+    races says that it wants two.
+    """
     options = list(options)
+    if "--smp" in options:
+        options[options.index("--smp") + 1] = "1"
     for name, factor, default in (("--timeout", DEBUG_PATIENCE, DEFAULT_TIMEOUT), ("--mem", DEBUG_MEMORY, DEFAULT_MEMORY)):
         if name not in options:
             # Before those that are for one machine of a pair.

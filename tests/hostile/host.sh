@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # modules: rust
 # vm: --smp 2 --timeout 1500 --qemu "-device qemu-xhci,id=xhci -device usb-kbd,bus=xhci.0,port=1 -audiodev none,id=none -device usb-audio,audiodev=none,bus=xhci.0,port=2 -blockdev null-co,node-name=stick,size=67108864,read-zeroes=on -device usb-storage,drive=stick,bus=xhci.0,port=3"
+# debug: --smp 2
 #
 # A client that says whatever it likes, against usbip-host: each fault of the C module, and sequences at random.
 

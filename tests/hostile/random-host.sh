@@ -2,6 +2,7 @@
 # modules: rust
 # again: no
 # vm: --smp 2 --timeout 3600 --qemu "-device qemu-xhci,id=xhci -device usb-kbd,bus=xhci.0,port=1 -audiodev none,id=none -device usb-audio,audiodev=none,bus=xhci.0,port=2"
+# debug: --smp 2
 #
 # A client that asks for sequences of PDUs at random, against usbip-host. See tests/random.sh.
 

@@ -2,6 +2,7 @@
 # modules: rust
 # again: no
 # vm: --smp 2 --timeout 3600
+# debug: --smp 2
 #
 # A server that answers with sequences of PDUs at random, against vhci. See tests/random.sh.
 

@@ -2,6 +2,7 @@
 # modules: rust
 # again: no
 # vm: --smp 2 --timeout 3600
+# debug: --smp 2
 #
 # A client that asks for sequences of PDUs at random, against usbip-vudc. See tests/random.sh.
 

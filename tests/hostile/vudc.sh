@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # modules: rust
 # vm: --smp 2 --timeout 1500
+# debug: --smp 2
 #
 # A client that says whatever it likes, against usbip-vudc: each fault of the C module, and what any exporter must
 # stand.

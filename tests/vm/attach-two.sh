@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # again: no
 # vm: --smp 2
+# debug: --smp 2
 # modules: rust
 #
 # Two attaches at once: both tools look for a free port at the same time and may choose the same; the loser is

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: --smp 2 --timeout 1200
+# debug: --smp 2
 #
 # In the middle of a bulk transfer: detach, unbind, unload either module, pull the device, kill the daemon. Each
 # time everything must come to rest in seconds, nothing may stay behind, and the device must be usable again.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: --smp 2 --timeout 300 --qemu "-device qemu-xhci,id=xhci -blockdev null-co,node-name=stick,size=67108864,read-zeroes=on -device usb-storage,id=stick0,drive=stick,bus=xhci.0,port=1"
+# debug: --smp 2
 #
 # A USB stick on a real host controller driver is pulled in the middle of a transfer and put back, three times.
 

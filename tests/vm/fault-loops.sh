@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # once: yes
 # vm: --smp 2 --timeout 900
+# debug: --smp 2
 # modules: rust
 #
 # Everything that comes and goes, in loops, while others look: modules while status is read, the device while it

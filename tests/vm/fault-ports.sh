@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: --smp 2 --timeout 900 --mem 1024
+# debug: --smp 2
 # once: yes
 # modules: rust
 #

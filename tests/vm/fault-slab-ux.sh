@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: --smp 2 --timeout 300
-# debug: --smp 1 --append no_debug_objects
+# debug: --append no_debug_objects
 # kernels: debug
 # modules: rust
 #

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # once: yes
 # vm: --smp 2 --timeout 600
+# debug: --smp 2
 # modules: rust
 #
 # The tools of either side are stopped or killed at any moment: nothing hangs, nothing is left behind, and the

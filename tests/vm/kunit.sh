@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: --smp 2
+# debug: --smp 2
 # kernels: debug
 # modules: rust
 #

@@ -2,7 +2,7 @@
 # once: yes
 # modules: rust
 # vm: --smp 2
-# debug: --smp 1 --append no_debug_objects
+# debug: --append no_debug_objects
 #
 # The device is on a controller that takes no scatter-gather list, while its users send long scattered transfers:
 # each goes to the device as one URB with one piece of memory. A trace of what is submitted there shows it.

@@ -3,6 +3,7 @@
 # once: yes
 # modules: rust
 # vm: --smp 2 --timeout 600
+# debug: --smp 2
 #
 # Everything at once, on two processors: tools attach and detach, the server cuts connections, tables are read,
 # drivers come and go, while the device is in use. Nothing may hang or break, and all is as new afterwards.

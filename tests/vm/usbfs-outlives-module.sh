@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: --smp 2 --timeout 300
+# debug: --smp 2
 # modules: rust
 #
 # A program has an imported device open when vhci-hcd is unloaded, with memory of usbfs's mapped or not. What it does

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: --smp 2 --timeout 400
-# debug: --append no_debug_objects
+# debug: --smp 2 --append no_debug_objects
 # kernels: debug
 # modules: c
 # expect: 99

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: --smp 2 --timeout 1200
-# debug: --smp 1 --append no_debug_objects
+# debug: --append no_debug_objects
 #
 # The kernel's own USB test driver through host, loopback TCP and vhci, at high speed.
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # once: yes
 # vm: --smp 2 --timeout 900
+# debug: --smp 2
 # modules: rust
 #
 # What the node promises to programs, asked by a C program that knows only the header; and that whatever it does,

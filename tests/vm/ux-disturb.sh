@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # once: yes
 # vm: --smp 2 --timeout 900
+# debug: --smp 2
 # modules: rust
 #
 # Programs that carry a connection are slow, are stopped, or are killed while a disk is read through them, on either

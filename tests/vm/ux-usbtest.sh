@@ -2,7 +2,7 @@
 # once: yes
 # modules: rust
 # vm: --timeout 900
-# debug: --smp 1 --append no_debug_objects
+# debug: --append no_debug_objects
 #
 # The kernel's own USB test driver, on a connection that a program carries on either end.
 

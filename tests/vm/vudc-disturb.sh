@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # once: yes
 # vm: --smp 2 --timeout 500
+# debug: --smp 2
 # modules: rust
 #
 # In the middle of a bulk transfer: detach, disconnect, take the gadget away, unload the module, kill the daemon.

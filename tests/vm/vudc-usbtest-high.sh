@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # once: yes
 # vm: --smp 2 --timeout 500
-# debug: --smp 1 --append no_debug_objects
+# debug: --append no_debug_objects
 # modules: rust
 #
 # The kernel's own USB test driver through vudc, loopback TCP and vhci, at high speed.

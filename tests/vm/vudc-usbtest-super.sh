@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # vm: --smp 2 --timeout 500
-# debug: --smp 1 --append no_debug_objects
+# debug: --append no_debug_objects
 # modules: rust
 #
 # The kernel's own USB test driver through vudc, loopback TCP and vhci, at SuperSpeed.
