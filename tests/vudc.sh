@@ -36,11 +36,11 @@ vudc_attach() {
 	within 60 usbip attach -r 127.0.0.1 -d "usbip-vudc.$1" && wait_for 60 has_remote "$2"
 }
 
-# vudc_zero high-speed|super-speed: Gadget Zero on the first controller
+# vudc_zero high-speed|super-speed [N] [NAME]: Gadget Zero on a controller
 vudc_zero() {
-	local folder
+	local folder name=${3:-zero}
 	modprobe -a libcomposite usb_f_ss_lb usbip-vudc
-	folder=$(gadget zero 0x0525 0xa4a0)
+	folder=$(gadget "$name" 0x0525 0xa4a0)
 	echo "$1" >"$folder/max_speed"
 	mkdir "$folder/functions/SourceSink.0" "$folder/functions/Loopback.0"
 	# Pattern 0 with the default of usbtest: its checks know it.
@@ -48,7 +48,7 @@ vudc_zero() {
 	mkdir "$folder/configs/source.3" "$folder/configs/loop.2"
 	ln -s "$folder/functions/SourceSink.0" "$folder/configs/source.3/"
 	ln -s "$folder/functions/Loopback.0" "$folder/configs/loop.2/"
-	vudc_bind zero
+	vudc_bind "$name" "${2:-0}"
 }
 
 # vudc_disk FILE [N] [NAME]: a mass storage device backed by FILE

@@ -37,21 +37,62 @@ dd if=/tmp/new of="$disk" bs=256k seek=3 oflag=direct conv=fsync 2>/dev/null
 signal "wrote-$(dd if="$disk" bs=1M iflag=direct 2>/dev/null | sha256sum | cut -d' ' -f1)"
 check "what was written is read back" cmp /tmp/new <(dd if="$disk" bs=256k skip=3 count=4 iflag=direct 2>/dev/null)
 
-one 0 0525:a4a0 || die "the zero does not attach"
-usbtest_cases 480
-rmmod usbtest
-# A packet per millisecond, on the setting of the interface that has isochronous endpoints.
-modprobe usbtest alt=1
-USBTEST_ROWS='
+ROWS=$USBTEST_ROWS
+# zero NUMBER SPEED: the cases of usbtest
+zero() {
+	one "$1" 0525:a4a0 || die "the zero of $2 Mbit/s does not attach"
+	USBTEST_ROWS=$ROWS
+	usbtest_cases "$2"
+	rmmod usbtest
+	# A packet per millisecond, on the setting of the interface that has isochronous endpoints.
+	modprobe usbtest alt=1
+	USBTEST_ROWS='
 15 -c 15 -s 8192 -g 8
 16 -c 15 -s 8192 -g 8
 22 -c 15 -s 7168 -g 8
 23 -c 15 -s 7168 -g 8
 '
-dmesg -c >/dev/null
-usbtest_cases 480
-check "the cases ran on isochronous endpoints" test "$(dmesg -c | grep -c 'usbtest.*: iso period')" = 4
-rmmod usbtest
+	dmesg -c >/dev/null
+	usbtest_cases "$2"
+	check "the cases ran on isochronous endpoints" test "$(dmesg -c | grep -c 'usbtest.*: iso period')" = 4
+	rmmod usbtest
+	detach_all >/dev/null
+}
+zero 0 480
+zero 2 5000
+
+modprobe -a cdc_acm usbhid hid_generic evdev cdc_ncm
+one 3 0525:b001 || die "the serial line does not attach"
+path=$(devices_on remote 0525:b001 | head -n 1)
+check "there is a terminal" wait_for 30 tty_of "$path"
+line=/dev/$(tty_of "$path")
+stty -F "$line" raw -echo
+head -c 4096 /dev/urandom >/tmp/sent
+timeout 60 head -c 4096 <"$line" >/tmp/received &
+timeout 60 cat /tmp/sent >"$line"
+wait $!
+check "what is sent on the line comes back" cmp /tmp/sent /tmp/received
+
+one 4 0525:b002 || die "the keyboard does not attach"
+path=$(devices_on remote 0525:b002 | head -n 1)
+check "there is an input device" wait_for 30 event_of "$path"
+cat "/dev/input/$(event_of "$path")" >/tmp/events &
+reader=$!
+signal listens
+# Scan code, key and end of report, twice.
+keyed() {
+	[ "$(stat -c %s /tmp/events)" = 144 ]
+}
+check "a key goes down and up" wait_for 60 keyed
+kill $reader
+
+one 5 0525:b003 || die "the network card does not attach"
+path=$(devices_on remote 0525:b003 | head -n 1)
+check "there is an interface" wait_for 30 net_of "$path"
+ip address add 10.9.0.2/24 dev "$(net_of "$path")"
+ip link set "$(net_of "$path")" up
+check "the other end answers" wait_for 60 ping -c 1 -W 5 10.9.0.1
+signal "copied-$(timeout 120 socat -u TCP:10.9.0.1:5000 - | sha256sum | cut -d' ' -f1)"
 detach_all >/dev/null
 check "detached" ports_free
 check "no thread is left" wait_for 10 threads_gone
