@@ -33,6 +33,7 @@ use usbip_logic::gadget::Feature;
 use usbip_proto::{
     Direction,
     Seqnum,
+    Speed,
     Status,
     TransferKind, //
 };
@@ -265,9 +266,26 @@ impl Engine {
         self.drain();
     }
 
-    /// The device is to be seen: asks the gadget driver for its descriptor, which it answers by [`Self::queue`].
+    /// The device is to be seen, at the best speed that it has a configuration for.
     pub(crate) fn introduce(&self) {
-        let speed = self.device.choose_speed();
+        let mut limit = Speed::Super;
+        loop {
+            let speed = self.device.choose_speed(limit);
+            self.ask(speed);
+            let configurations = self.descriptor().map(|[.., configurations]| configurations);
+            // A gadget driver may be able to do more than its functions have descriptors for, and says only here for
+            // how much they have. Hosts have no use for a device without configurations.
+            limit = match (configurations, speed) {
+                (Some(0), Some(Speed::Super)) => Speed::High,
+                (Some(0), Some(Speed::High)) => Speed::Full,
+                _ => break,
+            };
+        }
+        self.state.lock().presence = Presence::Seen;
+    }
+
+    /// Asks the gadget driver for its descriptor at a speed, which it answers by [`Self::queue`].
+    fn ask(&self, speed: Option<Speed>) {
         let mut state = self.state.lock();
         state.speed = speed;
         state.presence = Presence::Introduced;
@@ -283,7 +301,6 @@ impl Engine {
         while let Some(answer) = answers.pop() {
             answer.complete(Status::OK);
         }
-        self.state.lock().presence = Presence::Seen;
     }
 
     pub(crate) fn enable(&self, endpoint: Endpoint, config: EndpointConfig) -> Result {

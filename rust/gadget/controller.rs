@@ -129,13 +129,14 @@ impl Device {
         Callbacks::enter(self)
     }
 
-    /// Chooses the speed at which the host will see the device: the best that controller and gadget driver know.
-    pub fn choose_speed(&self) -> Option<Speed> {
+    /// Chooses the speed at which the host will see the device: the best up to `limit` that controller and gadget driver
+    /// know.
+    pub fn choose_speed(&self, limit: Speed) -> Option<Speed> {
         let wanted = self.gate.max_speed()?;
         // SAFETY: The gadget lives as long as `self` does. Its speed is only written here, while no host is there.
         unsafe {
             let gadget = self.gadget();
-            let speed = wanted.min((*gadget).max_speed);
+            let speed = wanted.min((*gadget).max_speed).min(limit.number());
             (*gadget).speed = speed;
             let super_speed = speed >= usb_device_speed_USB_SPEED_SUPER;
             (*(*gadget).ep0).maxpacket = if super_speed {

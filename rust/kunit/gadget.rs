@@ -207,7 +207,7 @@ mod tests {
     }
 
     fn configure(udc: &Udc) -> Result {
-        udc.device.choose_speed().ok_or(ENODEV)?;
+        udc.device.choose_speed(Speed::Super).ok_or(ENODEV)?;
         control(udc, &LOOPBACK)?.complete(Status::OK);
         Ok(())
     }
@@ -241,7 +241,7 @@ mod tests {
     fn a_gadget_driver_answers_its_host() -> Result {
         let (_board, udc) = board()?;
         assert!(udc.lock().pulled_up);
-        assert!(udc.device.choose_speed() == Some(Speed::Super));
+        assert!(udc.device.choose_speed(Speed::Super) == Some(Speed::Super));
         let mut queue = RequestQueue::new();
         queue.push(control(&udc, &DEVICE)?);
         let mut answer = queue.front().ok_or(ENOENT)?;
@@ -380,7 +380,7 @@ mod tests {
         }
         assert!(!udc.lock().pulled_up);
         assert!(udc.device.callbacks().is_none());
-        assert!(udc.device.choose_speed().is_none());
+        assert!(udc.device.choose_speed(Speed::Super).is_none());
         Ok(())
     }
 }

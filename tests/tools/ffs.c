@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ffs FOLDER
+ * ffs FOLDER [high]
  *
  * Be a USB function, through a mounted FunctionFS: what comes on its bulk endpoint out goes back on the one in. Prints
  * "ready" once the gadget may be bound, and runs until it is killed. After the first echo it tries to send a DMA-BUF and
- * prints what comes of that. For machines that are little endian, as USB is.
+ * prints what comes of that. With "high" it has no descriptors for SuperSpeed. For machines that are little endian, as USB
+ * is.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -52,6 +53,18 @@ static const struct {
 	.full = { INTERFACE, BULK(1, 64), BULK(2 | USB_DIR_IN, 64) },
 	.high = { INTERFACE, BULK(1, 512), BULK(2 | USB_DIR_IN, 512) },
 	.super = { INTERFACE, BULK(1, 1024), COMPANION, BULK(2 | USB_DIR_IN, 1024), COMPANION },
+};
+
+static const struct {
+	struct usb_functionfs_descs_head_v2 head;
+	__le32 full_count, high_count;
+	struct endpoints full, high;
+} __attribute__((packed)) high_descriptors = {
+	.head = { FUNCTIONFS_DESCRIPTORS_MAGIC_V2, sizeof(high_descriptors), FUNCTIONFS_HAS_FS_DESC | FUNCTIONFS_HAS_HS_DESC },
+	.full_count = 3,
+	.high_count = 3,
+	.full = { INTERFACE, BULK(1, 64), BULK(2 | USB_DIR_IN, 64) },
+	.high = { INTERFACE, BULK(1, 512), BULK(2 | USB_DIR_IN, 512) },
 };
 
 static const struct {
@@ -105,16 +118,18 @@ static void send_dmabuf(int in)
 int main(int argc, char **argv)
 {
 	static char buffer[BUFFER];
-	int control, out, in, tried = 0;
+	int control, out, in, high = argc == 3 && !strcmp(argv[2], "high"), tried = 0;
+	const void *described = high ? (const void *)&high_descriptors : &descriptors;
+	ssize_t size = high ? sizeof(high_descriptors) : sizeof(descriptors);
 
-	if (argc != 2 || chdir(argv[1])) {
-		fprintf(stderr, "usage: ffs FOLDER\n");
+	if (argc != 2 + high || chdir(argv[1])) {
+		fprintf(stderr, "usage: ffs FOLDER [high]\n");
 		return 2;
 	}
 	control = open("ep0", O_RDWR);
 	if (control < 0)
 		return fail("ep0");
-	if (write(control, &descriptors, sizeof(descriptors)) != sizeof(descriptors))
+	if (write(control, described, size) != size)
 		return fail("descriptors");
 	if (write(control, &strings, sizeof(strings)) != sizeof(strings))
 		return fail("strings");
