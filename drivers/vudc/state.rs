@@ -284,13 +284,18 @@ impl State {
     /// Takes a transfer back that has not ended. Somebody has to look then: those behind it go on.
     pub(crate) fn unlink(&mut self, target: Seqnum) -> Option<KBox<Urb>> {
         for endpoint in Endpoint::all() {
-            let found = self
-                .endpoint(endpoint)
-                .and_then(|state| state.urbs.remove(target));
-            if found.is_some() {
-                self.wake(endpoint);
-                return found;
+            let Some(state) = self.endpoint(endpoint) else {
+                continue;
+            };
+            let Some(found) = state.urbs.remove(target) else {
+                continue;
+            };
+            if state.urbs.is_empty() {
+                // The host has stopped: what it begins next is not late.
+                state.pace = Pace::new();
             }
+            self.wake(endpoint);
+            return Some(found);
         }
         None
     }

@@ -44,6 +44,7 @@ use crate::{
         available,
         closed,
         connect,
+        given_up,
         innocent,
         memory,
         session,
@@ -121,6 +122,7 @@ const OWN: &[Test<Gadgets>] = tests![
     own::v8_descriptor_while_binding,
     own::v8_connections_while_binding,
     own::interval_of_zero,
+    own::a_stream_that_was_stopped_begins_anew,
     own::unlink_of_what_others_wait_behind,
     own::second_client_is_busy,
     own::any_devid,
@@ -480,6 +482,42 @@ mod own {
             gadgets.bind()?;
             rounds
         })
+    }
+
+    /// Who takes all of a stream back and soon begins another one is not late with it.
+    pub(in crate::vudc) fn a_stream_that_was_stopped_begins_anew(gadgets: &mut Gadgets) -> Result {
+        let (mut client, _, _, iso) = prepared(gadgets)?;
+        // One packet each millisecond.
+        let data = [0; 150 * 64];
+        let packets = spaced(150, 64, 64);
+        for _ in 0..3 {
+            let begun = Transfer::iso_out(iso, &data[..64], &packets[..1], 1);
+            same(
+                "status of the first packet",
+                Status::OK,
+                transfer(&mut client, &begun)?.reply.status,
+            )?;
+            let stream = Transfer::iso_out(iso, &data, &packets, 1);
+            same(
+                "status of a stream that is stopped",
+                Some(Status::CONNRESET),
+                given_up(&mut client, &stream)?,
+            )?;
+            // Less than what the network may hold up.
+            thread::sleep(Duration::from_millis(140));
+            let begin = Instant::now();
+            same(
+                "status of the next stream",
+                Status::OK,
+                transfer(&mut client, &stream)?.reply.status,
+            )?;
+            let took = begin.elapsed();
+            ensure(
+                &format!("150 packets take {took:?}"),
+                took >= Duration::from_millis(140),
+            )?;
+        }
+        Ok(())
     }
 
     /// Nobody polls a gadget, and some clients fill no interval in.
