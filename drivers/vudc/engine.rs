@@ -299,7 +299,7 @@ impl Engine {
         }
         let mut answers = self.state.lock().drain_control();
         while let Some(answer) = answers.pop() {
-            answer.complete(Status::OK);
+            answer.consume();
         }
     }
 

@@ -314,6 +314,12 @@ impl Request {
         drop(self);
     }
 
+    /// Gives it back as one of which all has been moved.
+    pub fn consume(mut self) {
+        self.advance(self.left());
+        self.end(Status::OK);
+    }
+
     /// Gives it back with a result.
     pub fn complete(mut self, status: Status) {
         self.end(status);
