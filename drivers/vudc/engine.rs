@@ -304,12 +304,11 @@ impl Engine {
     }
 
     pub(crate) fn enable(&self, endpoint: Endpoint, config: EndpointConfig) -> Result {
-        let enabled = self.state.lock().enable(endpoint, config);
-        if enabled {
-            Ok(())
-        } else {
-            Err(EINVAL)
+        if !self.state.lock().enable(endpoint, config) {
+            return Err(EINVAL);
         }
+        self.output.raise();
+        Ok(())
     }
 
     pub(crate) fn disable(&self, endpoint: Endpoint) {

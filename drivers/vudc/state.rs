@@ -82,7 +82,10 @@ pub(crate) struct EndpointState {
     pub(crate) requests: RequestQueue,
     /// What has ended, with its result noted, and is to be given back.
     pub(crate) ended: RequestQueue,
+    /// What the host has queued, all of the kind for which the endpoint is set up, or was.
     pub(crate) urbs: UrbQueue,
+    /// When what the host has queued is lost; `None` as long as nobody has looked since the endpoint was disabled.
+    lost_at: Option<u64>,
     pace: Pace,
 }
 
@@ -96,6 +99,7 @@ impl EndpointState {
             requests: RequestQueue::new(),
             ended: RequestQueue::new(),
             urbs: UrbQueue::new(),
+            lost_at: None,
             pace: Pace::new(),
         }
     }
@@ -135,6 +139,12 @@ pub(crate) struct State {
 fn slot_of(number: u8, direction: Direction) -> usize {
     let number = usize::from(number & 0x0f).saturating_mul(2);
     number.saturating_add(usize::from(direction.is_in()))
+}
+
+/// Whether a transfer is for an endpoint that is set up like that.
+fn is_for(urb: &Urb, config: &EndpointConfig) -> bool {
+    slot_of(urb.endpoint(), urb.direction()) == slot_of(config.address, config.direction())
+        && urb.kind() == config.kind
 }
 
 impl State {
@@ -192,10 +202,11 @@ impl State {
         Some((endpoint, config.kind))
     }
 
-    /// Sets an endpoint up; says whether it was not yet.
+    /// Sets an endpoint up; says whether it was not yet. Somebody has to look then: what the host had queued before goes
+    /// on if it is for such an endpoint, and else is lost.
     pub(crate) fn enable(&mut self, endpoint: Endpoint, config: EndpointConfig) -> bool {
         let full_speed = self.speed == Some(Speed::Full);
-        let Some(state) = self.endpoint(endpoint) else {
+        let Some(state) = self.endpoints.get_mut(endpoint.index()) else {
             return false;
         };
         if state.config.is_some() {
@@ -205,17 +216,23 @@ impl State {
         state.period = interval_ns(config.interval, full_speed);
         state.halted = false;
         state.wedged = false;
+        state.lost_at = None;
         state.pace = Pace::new();
+        if state.urbs.front().is_some_and(|urb| !is_for(urb, &config)) {
+            advance::lose(&mut self.outbox, &mut state.urbs);
+        }
         if let Some(slot) = self
             .addresses
             .get_mut(slot_of(config.address, config.direction()))
         {
             *slot = Some(endpoint);
         }
+        self.wake(endpoint);
         true
     }
 
-    /// Undoes [`Self::enable`]; returns the requests that are to be given back.
+    /// Undoes [`Self::enable`]; returns the requests that are to be given back. What the host has queued stays for a
+    /// while: network functions disable an endpoint only to get their requests back, and enable it again at once.
     pub(crate) fn disable(&mut self, endpoint: Endpoint) -> RequestQueue {
         let Some(state) = self.endpoints.get_mut(endpoint.index()) else {
             return RequestQueue::new();
@@ -228,15 +245,11 @@ impl State {
                 }
             }
         }
-        // Nobody answers any more, as on a bus.
-        while let Some(mut urb) = state.urbs.pop() {
-            urb.end(Status::PROTO);
-            self.outbox.push(urb);
-        }
         let mut all = core::mem::take(&mut state.ended);
         while let Some(request) = state.requests.pop() {
             all.push(request);
         }
+        self.wake(endpoint);
         all
     }
 

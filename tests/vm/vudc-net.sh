@@ -4,7 +4,7 @@
 # modules: rust
 #
 # A network card made in software (NCM): its two ends are in network namespaces of their own, so that there is no
-# other way from one to the other. A ping, and a copy both ways.
+# other way from one to the other. A ping, a copy both ways, and the interface of the device down and up.
 
 . /tests/lib.sh
 . /tests/vudc.sh
@@ -44,6 +44,18 @@ wait_for 20 listens 5001
 timeout 120 socat -u OPEN:/tmp/blob TCP:10.9.0.1:5001
 wait $!
 check "a copy to the device" cmp /tmp/blob /tmp/uploaded
+
+# A network function disables and enables its endpoints in one go when its interface goes down.
+errors() {
+	cat "/sys/class/net/$near/statistics/rx_errors"
+}
+before=$(errors)
+for _ in 1 2 3 4 5; do
+	in_device ip link set "$far" down
+	in_device ip link set "$far" up
+	check "the other end answers after it was down" wait_for 60 ping -c 1 -W 5 10.9.0.1
+done
+same "errors of the near end meanwhile" "$before" "$(errors)"
 
 detach_all >/dev/null
 check "available again" wait_for 20 vudc_is 0 1

@@ -38,6 +38,10 @@ use super::{
 /// Bytes that are moved at a time: interrupts are off meanwhile.
 const SLICE: usize = 64 << 10;
 
+/// How long an endpoint may be disabled before the host notices. Whoever enables it again at once may be held up in
+/// between, as its requests are given back and threads are on a busy machine.
+const ABSENCE_NS: u64 = 10_000_000;
+
 impl State {
     /// Moves what can move until something is to be done without the lock.
     pub(crate) fn advance(&mut self, now: u64) -> Work {
@@ -55,7 +59,7 @@ impl State {
                     Control::Work(work) => return work,
                     Control::Progress(progress) => progress,
                 },
-                None => Progress::Blocked,
+                None => self.absent(endpoint, now),
                 Some(config) if config.kind.is_isochronous() => {
                     self.isochronous(endpoint, config, now)
                 }
@@ -78,6 +82,19 @@ impl State {
             return Work::More;
         }
         Work::Wait(wake)
+    }
+
+    /// Ends the transfers for an endpoint that stays disabled.
+    fn absent(&mut self, endpoint: Endpoint, now: u64) -> Progress {
+        let Some(state) = self.endpoints.get_mut(endpoint.index()) else {
+            return Progress::Blocked;
+        };
+        let lost_at = *state.lost_at.get_or_insert(now.saturating_add(ABSENCE_NS));
+        if now < lost_at {
+            return Progress::At(lost_at);
+        }
+        lose(&mut self.outbox, &mut state.urbs);
+        Progress::Blocked
     }
 
     /// Moves data of a bulk or interrupt endpoint.
@@ -169,6 +186,13 @@ pub(super) enum Progress {
 pub(super) fn finish(outbox: &mut UrbQueue, mut urb: KBox<Urb>, status: Status) {
     urb.end(status);
     outbox.push(urb);
+}
+
+/// Ends transfers that nobody answers any more, as on a bus.
+pub(super) fn lose(outbox: &mut UrbQueue, urbs: &mut UrbQueue) {
+    while let Some(urb) = urbs.pop() {
+        finish(outbox, urb, Status::PROTO);
+    }
 }
 
 /// Lets a transfer and the first request carry each other one step further, and notes how the request ends. `None`
