@@ -90,7 +90,7 @@ pub(crate) struct Urb {
     /// How much of it the peer has sent, or the device has moved.
     moved: usize,
     packets: KVec<IsoPacket>,
-    /// The packets of which it is known what became of them.
+    /// The packets of which it is known what became of them; to the others the same happened as to all of it.
     packets_done: usize,
     /// What the request said about packets, which an answer without packets repeats.
     packets_field: i32,
@@ -272,10 +272,6 @@ impl Urb {
     /// Ends it, without data if it failed before there could be any.
     pub(crate) fn end(&mut self, status: Status) {
         self.status = status;
-        for packet in self.packets.iter_mut().skip(self.packets_done) {
-            packet.status = status;
-        }
-        self.packets_done = self.packets.len();
     }
 
     /// Puts an answer that the controller itself gives into the buffer.
@@ -322,11 +318,22 @@ impl Urb {
         }
     }
 
+    /// The packets as they ended.
+    fn results(&self) -> impl Iterator<Item = IsoPacket> + '_ {
+        self.packets.iter().enumerate().map(|(index, packet)| {
+            let mut packet = *packet;
+            if index >= self.packets_done {
+                packet.status = self.status;
+            }
+            packet
+        })
+    }
+
     /// Writes the header and the descriptors of the answer.
     pub(crate) fn encode(&self, out: &mut KVVec<u8>) -> Result {
         out.extend_from_slice(&self.header(), GFP_KERNEL)?;
         if self.answer == Answer::Submit {
-            for packet in &self.packets {
+            for packet in self.results() {
                 out.extend_from_slice(&packet.encode(), GFP_KERNEL)?;
             }
         }
@@ -334,7 +341,7 @@ impl Urb {
     }
 
     fn header(&self) -> [u8; HEADER_LEN] {
-        let failed = self.packets.iter().filter(|p| !p.status.is_ok()).count();
+        let failed = self.results().filter(|p| !p.status.is_ok()).count();
         match self.answer {
             Answer::Unlink(seqnum) => RetUnlink {
                 seqnum,
