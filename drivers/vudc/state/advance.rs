@@ -61,7 +61,7 @@ impl State {
                 },
                 None => self.absent(endpoint, now),
                 Some(config) if config.kind.is_isochronous() => {
-                    self.isochronous(endpoint, config, now)
+                    self.isochronous(endpoint, config, now, &mut moved)
                 }
                 Some(config) => self.plain(endpoint, config, &mut moved),
             };
@@ -131,12 +131,18 @@ impl State {
     }
 
     /// Moves the packets of an isochronous endpoint that are due.
-    fn isochronous(&mut self, endpoint: Endpoint, config: EndpointConfig, now: u64) -> Progress {
+    fn isochronous(
+        &mut self,
+        endpoint: Endpoint,
+        config: EndpointConfig,
+        now: u64,
+        moved: &mut usize,
+    ) -> Progress {
         let direction = config.direction();
         let Some(state) = self.endpoints.get_mut(endpoint.index()) else {
             return Progress::Blocked;
         };
-        loop {
+        while *moved < SLICE {
             let Some(urb) = state.urbs.front() else {
                 return Progress::Blocked;
             };
@@ -166,9 +172,11 @@ impl State {
             carry(direction, place, &mut request, step.bytes);
             request.end(step.device);
             urb.end_packet(step.bytes, step.host);
+            *moved = moved.saturating_add(step.bytes);
             state.retire();
             self.ended.insert(endpoint.index());
         }
+        Progress::Enough
     }
 }
 
