@@ -44,7 +44,8 @@ use crate::{
 
 /// What a gadget driver's request is embedded in.
 ///
-/// While `queued`, all of it belongs to the one [`Request`]; else to the gadget driver.
+/// While `queued`, it belongs to the one [`Request`], but for what gadget drivers keep in the C structure for themselves:
+/// the list that it is in, and the context of its completion. Else all of it is the gadget driver's.
 #[repr(C)]
 pub(crate) struct Slot {
     raw: bindings::usb_request,
@@ -124,9 +125,9 @@ impl RequestId {
 ///
 /// # Invariants
 ///
-/// The slot is queued, and owned by this. Its memory, which is the scatter-gather list if `num_sgs` is not zero, and else
-/// the buffer, has `length` bytes, of which `actual` have been moved; that is no more than there are. Its `device` is
-/// set.
+/// The slot is queued, and owned by this; the gadget driver uses only `list` and `context` of the C structure meanwhile.
+/// Its memory, which is the scatter-gather list if `num_sgs` is not zero, and else the buffer, has `length` bytes, of
+/// which `actual` have been moved; that is no more than there are. Its `device` is set.
 pub struct Request(NonNull<Slot>);
 
 // SAFETY: A gadget driver's request may be completed by any thread.
@@ -156,7 +157,7 @@ impl Request {
         }
         // SAFETY: It was not queued, so that it is the gadget driver's, which passes it on.
         unsafe {
-            if (*this).raw.complete.is_none() || !has_memory(&(*this).raw) {
+            if (*this).raw.complete.is_none() || !has_memory(&raw const (*this).raw) {
                 (*this).queued.xchg(false, Full);
                 return Err(EINVAL);
             }
@@ -183,14 +184,11 @@ impl Request {
         slot
     }
 
-    fn raw(&self) -> &bindings::usb_request {
-        // SAFETY: Valid and ours by the type invariant.
-        unsafe { &(*self.0.as_ptr()).raw }
-    }
-
-    fn raw_mut(&mut self) -> &mut bindings::usb_request {
-        // SAFETY: Valid and ours by the type invariant.
-        unsafe { &mut (*self.0.as_ptr()).raw }
+    /// The C structure, for access to single fields. A reference to all of it would say that nobody else writes to any,
+    /// but gadget drivers have it in lists of their own, whose other entries come and go.
+    fn raw(&self) -> *mut bindings::usb_request {
+        // SAFETY: Only makes a pointer to a field of what is valid by the type invariant.
+        unsafe { &raw mut (*self.0.as_ptr()).raw }
     }
 
     /// Which request it is.
@@ -200,13 +198,17 @@ impl Request {
 
     fn length(&self) -> usize {
         const _: () = assert!(size_of::<c_uint>() <= size_of::<usize>());
+        // SAFETY: Valid, and this field ours, by the type invariant.
+        let length = unsafe { (*self.raw()).length };
         // CAST: To a type that is at least as large, which is checked while this is compiled.
-        self.raw().length as usize
+        length as usize
     }
 
     fn moved(&self) -> usize {
+        // SAFETY: Valid, and this field ours, by the type invariant.
+        let actual = unsafe { (*self.raw()).actual };
         // CAST: As above.
-        self.raw().actual as usize
+        actual as usize
     }
 
     fn left(&self) -> usize {
@@ -214,7 +216,8 @@ impl Request {
     }
 
     fn zero(&self) -> bool {
-        self.raw().zero() != 0
+        // SAFETY: Valid by the type invariant; gadget drivers leave the flags of what is queued alone.
+        unsafe { bindings::usb_request::zero_raw(self.raw()) != 0 }
     }
 
     /// Where the next bytes of its memory are, and how many of them there is room for elsewhere; `None` if there are none.
@@ -224,15 +227,17 @@ impl Request {
             return None;
         }
         let raw = self.raw();
-        let memory = if raw.num_sgs > 0 {
+        // SAFETY: Valid, and these fields ours, by the type invariant.
+        let (list, entries, buffer) = unsafe { ((*raw).sg, (*raw).num_sgs, (*raw).buf) };
+        let memory = if entries > 0 {
             Memory::Scattered {
-                list: raw.sg,
-                entries: raw.num_sgs,
+                list,
+                entries,
                 skip: offset(self.moved()),
             }
         } else {
             // SAFETY: By the type invariant the buffer has more bytes than have been moved.
-            Memory::Plain(unsafe { raw.buf.cast::<u8>().add(self.moved()) })
+            Memory::Plain(unsafe { buffer.cast::<u8>().add(self.moved()) })
         };
         Some((memory, count))
     }
@@ -292,9 +297,10 @@ impl Request {
 
     fn advance(&mut self, count: usize) {
         let count = u32::try_from(count.min(self.left())).unwrap_or(0);
-        let raw = self.raw_mut();
+        let raw = self.raw();
         // INVARIANT: No more than were left.
-        raw.actual = raw.actual.saturating_add(count);
+        // SAFETY: Valid, and this field ours, by the type invariant.
+        unsafe { (*raw).actual = (*raw).actual.saturating_add(count) };
     }
 
     /// The beginning of what it has to send, if that is long enough.
@@ -305,7 +311,8 @@ impl Request {
 
     /// Notes its result, with which it is then given back by [`Self::give_back`].
     pub fn end(&mut self, status: Status) {
-        self.raw_mut().status = status.get();
+        // SAFETY: Valid, and this field ours, by the type invariant.
+        unsafe { (*self.raw()).status = status.get() };
     }
 
     /// Gives it back to its gadget driver with the result that was noted. Calls the driver, in any context.
@@ -350,21 +357,32 @@ fn offset(bytes: usize) -> kernel::bindings::off_t {
 ///
 /// # Safety
 ///
-/// The scatter-gather list must have as many entries as the request says.
-unsafe fn has_memory(raw: &bindings::usb_request) -> bool {
-    if raw.length == 0 {
+/// `raw` must be valid, and nobody else write the fields that are read here. The scatter-gather list must have as many
+/// entries as the request says.
+unsafe fn has_memory(raw: *const bindings::usb_request) -> bool {
+    // SAFETY: By this function's requirements.
+    let (length, entries, list, buffer, mapped) = unsafe {
+        (
+            (*raw).length,
+            (*raw).num_sgs,
+            (*raw).sg,
+            (*raw).buf,
+            bindings::usb_request::sg_was_mapped_raw(raw) != 0,
+        )
+    };
+    if length == 0 {
         return true;
     }
-    if raw.num_sgs == 0 {
-        return !raw.buf.is_null();
+    if entries == 0 {
+        return !buffer.is_null();
     }
     // Who has mapped the list may have addresses for DMA only, as FunctionFS has of DMA-BUFs; the processor needs pages.
-    if raw.sg_was_mapped() != 0 {
+    if mapped {
         return false;
     }
-    let mut entry = raw.sg;
-    let mut missing = raw.length;
-    for _ in 0..raw.num_sgs {
+    let mut entry = list;
+    let mut missing = length;
+    for _ in 0..entries {
         // SAFETY: An entry of the list, or null after its end.
         let Some(found) = (unsafe { entry.as_ref() }) else {
             return false;
@@ -398,7 +416,8 @@ unsafe fn release(slot: NonNull<Slot>) -> Option<Arc<Device>> {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        if self.raw().status == Status::INPROGRESS.get() {
+        // SAFETY: Valid, and this field ours, by the type invariant.
+        if unsafe { (*self.raw()).status } == Status::INPROGRESS.get() {
             self.end(Status::SHUTDOWN);
         }
         // SAFETY: The request is not used any more. The endpoint lives as long as the device does.
