@@ -150,7 +150,10 @@ impl Device {
 
     /// Lets gadget drivers know whether the host wants to be woken.
     pub fn set_wakeup_armed(&self, armed: bool) {
-        // SAFETY: The gadget lives as long as `self` does; gadget drivers only read the flag.
+        // SAFETY: The gadget lives as long as `self` does; gadget drivers only read the flag. Nobody writes to the others
+        // of its byte, which is all that is accessed, once the gadget is registered. To other bytes of their word
+        // udc-core writes when it has connected the gadget or disconnected it. After the latter there is no host that
+        // could want to wake; one that does in the moment after the former may be overlooked, as with every controller.
         unsafe { bindings::usb_gadget::set_wakeup_armed_raw(self.gadget(), u32::from(armed)) };
     }
 

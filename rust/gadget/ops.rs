@@ -215,12 +215,12 @@ impl<T: Controller> Ops<T> {
     ///
     /// As for `get_frame`.
     unsafe extern "C" fn set_selfpowered(gadget: *mut bindings::usb_gadget, on: c_int) -> c_int {
-        // SAFETY: This is a callback for `gadget`. Only gadget drivers look at the flag, which they set here.
-        let parts = unsafe {
-            bindings::usb_gadget::set_is_selfpowered_raw(gadget, u32::from(on != 0));
-            Self::gadget(gadget)
-        };
-        parts.controller.set_self_powered(on != 0);
+        // `is_selfpowered` of the gadget, which only sysfs shows, is left alone, as by the C module: udc-core may be writing
+        // to flags of the same byte.
+        // SAFETY: This is a callback for `gadget`.
+        unsafe { Self::gadget(gadget) }
+            .controller
+            .set_self_powered(on != 0);
         0
     }
 
