@@ -302,6 +302,11 @@ impl Sink for Incoming {
     type Error = Fault;
 
     fn header(&mut self, header: &[u8; HEADER_LEN]) -> Result<Payload, Fault> {
+        // Whoever waits for this thread need not wait for all that has been read ahead: each request may take
+        // seconds, if the USB core carries it out and the device does not answer.
+        if self.wire.is_leaving() {
+            return Err(Fault::Local);
+        }
         let request =
             usbip_proto::Request::decode(header).map_err(|error| Fault::Peer(error.reason()))?;
         usbip_dbg!(Rx, "{:?}\n", request);
