@@ -27,6 +27,8 @@ pub enum Fault {
     Unanswered,
     /// Memory that the connection itself cannot do without was not to be had.
     NoMemory,
+    /// The device was put to sleep while it was used.
+    Asleep,
     /// The local side asked for it: `detach`, `-1` in `usbip_sockfd`, or a driver that goes away.
     Local,
 }
@@ -34,7 +36,7 @@ pub enum Fault {
 impl Fault {
     /// Whether this is an ordinary end, which nobody has to be warned of.
     pub fn is_orderly(&self) -> bool {
-        matches!(self, Self::Closed | Self::Local)
+        matches!(self, Self::Closed | Self::Asleep | Self::Local)
     }
 }
 
@@ -48,6 +50,7 @@ impl fmt::Display for Fault {
             Self::Stalled => f.write_str("the peer stopped in the middle of a PDU"),
             Self::Unanswered => f.write_str("the peer left an unlink unanswered"),
             Self::NoMemory => f.write_str("out of memory"),
+            Self::Asleep => f.write_str("the device went to sleep"),
             Self::Local => f.write_str("disconnected"),
         }
     }

@@ -121,15 +121,6 @@ impl DeviceDriver for Host {
         self.table.release(device);
     }
 
-    fn suspend(&self, device: &LockedDevice<'_>, shared: &Shared) {
-        // They are about to be given back as if the device had been unplugged, whatever becomes of its power, and
-        // drivers on the importing side do not ask again after that.
-        let stub = shared.session.role();
-        if stub.wire().is_waiting() {
-            device.reset_when_awake();
-        }
-    }
-
     fn resume(&self, device: &LockedDevice<'_>, shared: &Shared) {
         // Its transfers were given back when the machine went to sleep, or it has lost its power: the peer had better
         // import it anew, once it has been reset. That frees what the controller has for its endpoints, so nobody may

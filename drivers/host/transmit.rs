@@ -146,6 +146,11 @@ impl Transmit for Outgoing {
         while answers < MAX_ANSWERS && data < ENOUGH_DATA {
             let Some(urb) = self.backlog.pop() else { break };
             self.report(&urb);
+            if urb.status() == Status::HOSTUNREACH {
+                // Drivers on the importing side do not ask again after an error of the kind, and nobody tells them when
+                // the device is awake: the peer had better import it anew.
+                return Err(Fault::Asleep);
+            }
             usbip_dbg!(
                 Tx,
                 "answer {}, status {}, {} bytes\n",

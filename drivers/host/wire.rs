@@ -202,11 +202,6 @@ impl Wire {
         drop(entry);
     }
 
-    /// Whether controllers have requests of the connection.
-    pub(crate) fn is_waiting(&self) -> bool {
-        !self.inner.lock().pending.is_empty()
-    }
-
     /// Finds a request to unlink it: it is from now on answered as `unlink`.
     ///
     /// `None` if it is not pending, or being unlinked already.

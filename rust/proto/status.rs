@@ -68,6 +68,8 @@ statuses! {
     SHUTDOWN = -108,
     /// A timeout.
     TIMEDOUT = -110,
+    /// The device is asleep.
+    HOSTUNREACH = -113,
     /// The transfer is still under way; never a result.
     INPROGRESS = -115,
     /// The device sent less than was asked for, and that counts as an error.

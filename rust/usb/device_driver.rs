@@ -71,10 +71,8 @@ pub trait DeviceDriver: Send + Sync + Sized + 'static {
     /// When this returns, the driver has no transfers under way.
     fn disconnect(&self, device: &Device, data: Self::Data);
 
-    /// The machine goes to sleep; transfers will be given back with `-ESHUTDOWN`.
-    fn suspend(&self, _device: &LockedDevice<'_>, _data: &Self::Data) {}
-
-    /// The machine is awake again; nobody looks yet which devices are still there.
+    /// The machine is awake again; nobody looks yet which devices are still there. Transfers were taken away when it
+    /// went to sleep: see [`Complete::complete`](crate::Complete::complete).
     ///
     /// Called if the device has lost its power or its address, or is to be [reset when
     /// awake](LockedDevice::reset_when_awake). Nobody but its driver resets it, and it is taken for
@@ -194,19 +192,6 @@ impl<T: DeviceDriver> Registered<T> {
         driver.this.disconnect(device, KBox::into_inner(data));
     }
 
-    /// Called by the USB core before the machine goes to sleep.
-    ///
-    /// # Safety
-    ///
-    /// `raw` is a valid device that is locked, and that this driver is bound to.
-    unsafe extern "C" fn suspend_callback(
-        raw: *mut bindings::usb_device,
-        _message: bindings::pm_message_t,
-    ) -> c_int {
-        // SAFETY: The caller promises it.
-        unsafe { Self::with_data(raw, T::suspend) }
-    }
-
     /// Called by the USB core when the machine is awake again.
     ///
     /// # Safety
@@ -305,7 +290,6 @@ impl<T: DeviceDriver> Registration<T> {
                         name: T::NAME.as_char_ptr(),
                         probe: Some(Registered::<T>::probe_callback),
                         disconnect: Some(Registered::<T>::disconnect_callback),
-                        suspend: Some(Registered::<T>::suspend_callback),
                         resume: Some(Registered::<T>::resume_callback),
                         ..Default::default()
                     };

@@ -33,6 +33,7 @@ use core::{
 
 use kernel::{
     bindings,
+    ffi::c_int,
     prelude::*, //
 };
 
@@ -79,9 +80,32 @@ pub enum Completed {}
 pub trait Complete: Send + Sized + 'static {
     /// Takes an URB back from the controller.
     ///
+    /// One that was taken away because its device goes to sleep has the status [`Status::HOSTUNREACH`], and so have
+    /// those that are submitted after that; not [`Status::SHUTDOWN`] as if it had been unplugged.
+    ///
     /// Runs in atomic context, with interrupts off or not. It must not sleep, nor drop anything
     /// whose drop does; dropping the URB itself does not.
     fn complete(urb: Urb<Completed, Self>);
+}
+
+/// Tells a device that sleeps from one that is gone.
+///
+/// The USB core takes what is under way from a device that is to sleep with the error of one that was unplugged, and
+/// controllers that sleep as well refuse what is submitted with it.
+///
+/// # Safety
+///
+/// `device` is valid.
+unsafe fn unless_asleep(device: *const bindings::usb_device, errno: c_int) -> c_int {
+    // The flag goes before transfers are taken away for its sake, and comes back after that. It is read without the lock
+    // under which it changes, as the USB core does for each transfer.
+    // SAFETY: The caller promises it.
+    let sleeps = || unsafe { bindings::usb_device::can_submit_raw(device) == 0 };
+    if errno == Status::SHUTDOWN.get() && sleeps() {
+        Status::HOSTUNREACH.get()
+    } else {
+        errno
+    }
 }
 
 /// What to transfer.

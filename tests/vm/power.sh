@@ -14,7 +14,8 @@ modprobe vhci-hcd
 start_usbipd
 id=$(busid $ID)
 devid=$(($(cat $USB/$id/busnum) << 16 | $(cat $USB/$id/devnum)))
-echo 1 >/sys/module/suspend/parameters/pm_test_delay 2>/dev/null
+DELAY=/sys/module/suspend/parameters/pm_test_delay
+[ -w $DELAY ] && echo 1 >$DELAY
 
 # sleep_at LEVEL: to sleep and back, as deep as the kernel's own test goes
 sleep_at() {
@@ -106,6 +107,32 @@ check "its connection has ended" wait_for 20 host_is "$keyboard" 1
 pkill -x socat
 pkill -x sleep
 attach "$keyboard" 0627:0001 || not_ok "attach after it slept"
+detach_all >/dev/null
+wait_for 20 host_is "$keyboard" 1
+
+# As before, but the device is asked when it sleeps already, by a peer that is four seconds away.
+mkfifo /tmp/asked
+socat - TCP-LISTEN:9999 </tmp/asked >/dev/null &
+exec 6>/tmp/asked
+wait_for 10 listening 9999
+exec 5<>/dev/tcp/127.0.0.1/9999
+echo 5 >$USB/$keyboard/usbip_sockfd
+exec 5>&-
+echo >/sys/kernel/tracing/trace
+tc qdisc add dev lo root netem delay 4s
+[ -w $DELAY ] && echo 10 >$DELAY
+dmesg -c >/dev/null
+printf "$(cat /tmp/escaped)" >&6
+check "asleep and back while it is asked" sleep_at devices
+tc qdisc del dev lo root
+[ -w $DELAY ] && echo 1 >$DELAY
+refuse "its bus has kept its power" logged "root hub lost power"
+check "it was asked" grep -q "usbip_submit: " /sys/kernel/tracing/trace
+check "its connection has ended" wait_for 20 host_is "$keyboard" 1
+check "and the log says why" logged "$keyboard: the device went to sleep"
+exec 6>&-
+pkill -x socat
+attach "$keyboard" 0627:0001 || not_ok "attach after it was asked"
 detach_all >/dev/null
 wait_for 20 host_is "$keyboard" 1
 usbip unbind -b "$keyboard" 2>/dev/null

@@ -19,6 +19,7 @@ use usbip_proto::{
 };
 
 use super::{
+    unless_asleep,
     Complete,
     Completed,
     Urb, //
@@ -32,6 +33,11 @@ use crate::buffer::Buffer;
 /// `raw` is an URB that `Urb::<Idle, C>::submit` submitted, and is given back.
 pub(super) unsafe extern "C" fn callback<C: Complete>(raw: *mut bindings::urb) {
     let Some(raw) = NonNull::new(raw) else { return };
+    // SAFETY: The device that an URB was submitted to is valid until the driver has it back. Nobody else looks at the URB.
+    unsafe {
+        let urb = raw.as_ptr();
+        (*urb).status = unless_asleep((*urb).dev, (*urb).status);
+    }
     // SAFETY: `submit` gave up ownership to the controller, which returns it now. The USB core
     // does not look at the URB after this but for its counters, and holds a reference for that.
     // What counts as received has been written by the controller.

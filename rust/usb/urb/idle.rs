@@ -13,6 +13,7 @@ use usbip_kernel::iovec::ReadVec;
 use usbip_proto::Status;
 
 use super::{
+    unless_asleep,
     Cancel,
     Complete,
     Completed,
@@ -170,10 +171,12 @@ impl<C: Complete> Urb<Idle, C> {
         if result == 0 {
             return Ok(());
         }
+        // SAFETY: The device is valid.
+        let status = unsafe { unless_asleep(device.as_raw(), result) };
         // SAFETY: The controller did not take it, so that ownership stays here.
         let urb = unsafe { Self::from_raw(raw) };
         Err(Rejected {
-            status: Status::from_raw(result),
+            status: Status::from_raw(status),
             urb,
         })
     }
