@@ -16,6 +16,7 @@
 #include <linux/net.h>
 #include <linux/nospec.h>
 #include <linux/platform_device.h>
+#include <linux/pm_runtime.h>
 #include <linux/rcupdate.h>
 #include <linux/rcuwait.h>
 #include <linux/scatterlist.h>
@@ -200,6 +201,21 @@ void *usbip_helper_dev_get_drvdata(const struct device *dev)
 void usbip_helper_dev_set_drvdata(struct device *dev, void *data)
 {
 	dev_set_drvdata(dev, data);
+}
+
+int usbip_helper_pm_runtime_resume_and_get(struct device *dev)
+{
+	return pm_runtime_resume_and_get(dev);
+}
+
+void usbip_helper_pm_runtime_put_noidle(struct device *dev)
+{
+	pm_runtime_put_noidle(dev);
+}
+
+void usbip_helper_pm_runtime_put_autosuspend(struct device *dev)
+{
+	pm_runtime_put_autosuspend(dev);
 }
 
 /* Attributes on the heap need a lock class that is not in them. */

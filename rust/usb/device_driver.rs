@@ -31,7 +31,10 @@ use kernel::{
 use usbip_kernel::{
     bindings::{
         usbip_helper_dev_get_drvdata,
-        usbip_helper_dev_set_drvdata, //
+        usbip_helper_dev_set_drvdata,
+        usbip_helper_pm_runtime_put_autosuspend,
+        usbip_helper_pm_runtime_put_noidle,
+        usbip_helper_pm_runtime_resume_and_get, //
     },
     sysfs::{
         DriverAttribute,
@@ -157,6 +160,7 @@ impl<T: DeviceDriver> Registered<T> {
         from_result(|| {
             // Before the driver does anything that would have to be undone.
             let room = KBox::<T::Data>::new_uninit(GFP_KERNEL)?;
+            let awake = Awake::wake(device)?;
             let data = driver.this.probe(device)?;
             if let Err(error) = claim_port(device) {
                 driver.this.disconnect(device, data);
@@ -165,6 +169,7 @@ impl<T: DeviceDriver> Registered<T> {
             let data = room.write(data);
             // SAFETY: Valid; nobody else sets it while this driver is bound.
             unsafe { set_drvdata(raw, KBox::into_raw(data).cast()) };
+            awake.stay();
             Ok(0)
         })
     }
@@ -190,17 +195,27 @@ impl<T: DeviceDriver> Registered<T> {
         // SAFETY: It comes from `KBox::into_raw`, and was just taken out of the device.
         let data = unsafe { KBox::from_raw(data) };
         driver.this.disconnect(device, KBox::into_inner(data));
+        Awake::end(device);
     }
 
-    /// Called by the USB core when the machine is awake again.
+    /// Called by the USB core when the machine is awake again, and when a device is to wake up that is being bound.
     ///
     /// # Safety
     ///
-    /// `raw` is a valid device that is locked, and that this driver is bound to.
+    /// `raw` is a valid device that is locked, and that this driver is bound to, or being bound.
     unsafe extern "C" fn resume_callback(
         raw: *mut bindings::usb_device,
-        _message: bindings::pm_message_t,
+        message: bindings::pm_message_t,
     ) -> c_int {
+        // A device that has this driver is never put to sleep on its own: it was before, by the driver of the USB core.
+        // SAFETY: Valid; only usbcore's power management, which calls this, lets it fall asleep or wake up.
+        if unsafe { (*raw).state } == bindings::usb_device_state_USB_STATE_SUSPENDED {
+            // SAFETY: The caller promises it.
+            let status = unsafe { resume_as_usbcore(raw, message) };
+            if status != 0 {
+                return status;
+            }
+        }
         // SAFETY: The caller promises it.
         unsafe { Self::with_data(raw, T::resume) }
     }
@@ -250,6 +265,83 @@ unsafe fn set_drvdata(device: *mut bindings::usb_device, data: *mut c_void) {
     unsafe { usbip_helper_dev_set_drvdata(ptr::addr_of_mut!((*device).dev), data) }
 }
 
+/// Wakes a device as the USB core's own driver of devices does, who knows how to wake a port.
+///
+/// The USB core would have that driver do it if this one were a `generic_subclass`, but then it would also choose a
+/// configuration and have drivers look at the interfaces before this driver is asked at all.
+///
+/// # Safety
+///
+/// `raw` is a valid device that the power management is about to wake up.
+unsafe fn resume_as_usbcore(
+    raw: *mut bindings::usb_device,
+    message: bindings::pm_message_t,
+) -> c_int {
+    // SAFETY: The name ends with a zero, and the bus is that of the USB core, which is there as long as this is.
+    let core = unsafe { bindings::driver_find(c"usb".as_char_ptr(), (*raw).dev.bus) };
+    if core.is_null() {
+        return ENODEV.to_errno();
+    }
+    // SAFETY: No two drivers of a bus have the same name, and the one called "usb" is a driver of devices, which is
+    // registered as long as there is a USB core.
+    let resume = unsafe {
+        (*core
+            .byte_sub(offset_of!(bindings::usb_device_driver, driver))
+            .cast::<bindings::usb_device_driver>())
+        .resume
+    };
+    match resume {
+        // SAFETY: It is called as the USB core would call it.
+        Some(resume) => unsafe { resume(raw, message) },
+        None => ENODEV.to_errno(),
+    }
+}
+
+/// A device that is offered to a driver, and awake until that has been decided.
+///
+/// The USB core does that for drivers that do not support autosuspend, but would not let a device sleep again after it
+/// was refused.
+struct Awake<'a>(&'a Device);
+
+impl<'a> Awake<'a> {
+    /// Wakes a device, and keeps it awake. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// What the hub or the device answered; `ENODEV` if it is gone.
+    #[doc(alias = "usb_autoresume_device")]
+    fn wake(device: &'a Device) -> Result<Self> {
+        // SAFETY: The device is valid.
+        to_result(unsafe { usbip_helper_pm_runtime_resume_and_get(Self::raw(device)) })?;
+        Ok(Self(device))
+    }
+
+    /// Keeps the device awake until [`Self::end`].
+    fn stay(self) {
+        let _kept = ManuallyDrop::new(self);
+    }
+
+    /// Lets a device sleep again that was to [stay](Self::stay) awake.
+    #[doc(alias = "usb_autosuspend_device")]
+    fn end(device: &Device) {
+        // SAFETY: The device is valid. Not at once: while it has this driver, nobody would put it to sleep.
+        unsafe { usbip_helper_pm_runtime_put_autosuspend(Self::raw(device)) };
+    }
+
+    fn raw(device: &Device) -> *mut bindings::device {
+        // SAFETY: The device is valid.
+        unsafe { ptr::addr_of_mut!((*device.as_raw()).dev) }
+    }
+}
+
+impl Drop for Awake<'_> {
+    fn drop(&mut self) {
+        // The driver core looks whether it may sleep once it has no driver any more.
+        // SAFETY: The device is valid, and was counted on in `wake`.
+        unsafe { usbip_helper_pm_runtime_put_noidle(Self::raw(self.0)) };
+    }
+}
+
 /// Claims the port that a device is plugged into.
 ///
 /// The claim is by the device itself: any address serves that nobody else uses.
@@ -286,13 +378,15 @@ impl<T: DeviceDriver> Registration<T> {
         let driver = KBox::pin_init(
             pin_init!(Registered {
                 driver <- Opaque::ffi_init(|slot: *mut bindings::usb_device_driver| {
-                    let table = bindings::usb_device_driver {
+                    let mut table = bindings::usb_device_driver {
                         name: T::NAME.as_char_ptr(),
                         probe: Some(Registered::<T>::probe_callback),
                         disconnect: Some(Registered::<T>::disconnect_callback),
                         resume: Some(Registered::<T>::resume_callback),
                         ..Default::default()
                     };
+                    // Which is to say that it looks after that itself: see `Awake`.
+                    table.set_supports_autosuspend(1);
                     // SAFETY: `slot` is valid for writes.
                     unsafe { slot.write(table) };
                 }),
