@@ -8,10 +8,7 @@
 use kernel::{
     new_mutex,
     prelude::*,
-    sync::{
-        aref::ARef,
-        Mutex, //
-    }, //
+    sync::Mutex, //
 };
 
 use usbip_kernel::sysfs::{
@@ -36,14 +33,11 @@ use usbip_usb::{
 
 use crate::driver::Host;
 
-/// A device's handle in the table: a counted reference.
-type Handle = ARef<Device>;
-
 /// The table of names, shared by the driver and its files.
 #[pin_data]
 pub(crate) struct Table {
     #[pin]
-    names: Mutex<BusIdTable<Handle>>,
+    names: Mutex<BusIdTable>,
 }
 
 impl Table {
@@ -55,12 +49,7 @@ impl Table {
 
     /// Whether `device` is to be bound; it counts as bound from here on.
     pub(crate) fn claim(&self, device: &Device) -> bool {
-        let Some(name) = name_of(device) else {
-            return false;
-        };
-        let claim = self.names.lock().claim(&name, device.into());
-        // What the table gave back is dropped here, outside the lock.
-        claim.is_ok()
+        name_of(device).is_some_and(|name| self.names.lock().claim(&name))
     }
 
     /// A device is no longer bound.
@@ -71,8 +60,7 @@ impl Table {
         } else {
             Release::Unplugged
         };
-        let handle = self.names.lock().release(&name, how);
-        drop(handle);
+        self.names.lock().release(&name, how);
     }
 
     /// Lists a name, or takes it back.
@@ -89,28 +77,32 @@ impl Table {
         let too_long = text.len() >= BusId::SIZE;
         let name = BusId::parse(text).ok_or(if too_long { EINVAL } else { ENODEV })?;
         let decision = self.names.lock().begin_rebind(&name).map_err(|_| ENODEV)?;
-        if let Decision::Attach(handle) = decision {
-            drop(handle);
-            // By name: what was shared under it may have been plugged in anew.
-            if let Some(device) = Device::find(name.as_bytes()) {
-                if let Err(error) = device.find_driver() {
-                    self.names.lock().fail_rebind(&name);
-                    dev_err!(
-                        AsRef::<kernel::device::Device>::as_ref(&*device),
-                        "rebind failed\n"
-                    );
-                    return Err(error);
-                }
+        if decision == Decision::Attach {
+            if let Err(error) = give_back(&name) {
+                self.names.lock().fail_rebind(&name);
+                return Err(error);
             }
-            let handle = self.names.lock().end_rebind(&name);
-            drop(handle);
+            self.names.lock().end_rebind(&name);
         }
         Ok(())
     }
 
-    fn pop(&self) -> Option<Option<Handle>> {
-        self.names.lock().pop().map(|(_, handle)| handle)
+    fn pop(&self) -> Option<(BusId, bool)> {
+        self.names.lock().pop()
     }
+}
+
+/// Offers the device of a name, which may have been plugged in anew, to its own driver.
+fn give_back(name: &BusId) -> Result {
+    let Some(device) = Device::find(name.as_bytes()) else {
+        return Ok(());
+    };
+    device.find_driver().inspect_err(|_| {
+        dev_err!(
+            AsRef::<kernel::device::Device>::as_ref(&*device),
+            "rebind failed\n"
+        );
+    })
 }
 
 fn name_of(device: &Device) -> Option<BusId> {
@@ -122,13 +114,10 @@ pub(crate) struct GiveBack(pub(crate) kernel::sync::Arc<Table>);
 
 impl Drop for GiveBack {
     fn drop(&mut self) {
-        while let Some(handle) = self.0.pop() {
-            let Some(device) = handle else { continue };
-            if device.is_attached() && device.find_driver().is_err() {
-                dev_err!(
-                    AsRef::<kernel::device::Device>::as_ref(&*device),
-                    "rebind failed\n"
-                );
+        while let Some((name, was_bound)) = self.0.pop() {
+            if was_bound {
+                // What became of it is in the log.
+                let _told = give_back(&name);
             }
         }
     }

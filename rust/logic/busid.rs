@@ -3,8 +3,8 @@
 //! The names of the devices that are to be exported: what `match_busid` and `rebind` work on.
 //!
 //! The states are those that users know from the C module; its tools depend on details such as that
-//! a `del` leaves an unclaimed name in the table until `rebind`. Never touches a device: a handle
-//! of one is only kept, and handed back to be used or dropped once no lock is held.
+//! a `del` leaves an unclaimed name in the table until `rebind`. Never touches a device: only names are
+//! kept, so that nothing holds a device that is gone.
 
 use core::fmt;
 
@@ -39,16 +39,15 @@ pub enum State {
 pub enum Release {
     /// It was unbound, and is still there.
     Unbound,
-    /// It is gone; so is the use of its handle.
+    /// It is gone.
     Unplugged,
 }
 
 /// What `rebind` has to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Rebind<D> {
-    /// Offer the device to its own driver, then call [`BusIdTable::end_rebind`]. Without a handle
-    /// the device was never bound, and there is nothing to offer.
-    Attach(Option<D>),
+pub enum Rebind {
+    /// Offer the device of that name, if there is one, to its own driver, then call [`BusIdTable::end_rebind`].
+    Attach,
     /// Nothing: the device is bound. Its name is not claimed again after that.
     StillBound,
 }
@@ -77,25 +76,26 @@ impl core::error::Error for Full {}
 impl core::error::Error for NotListed {}
 
 #[derive(Debug)]
-struct Slot<D> {
+struct Slot {
     name: BusId,
     state: State,
-    device: Option<D>,
+    /// Whether its device was bound since it was plugged in.
+    was_bound: bool,
 }
 
-/// The table. `D` is a handle of a device, kept from its first claim on.
+/// The table.
 #[derive(Debug)]
-pub struct BusIdTable<D> {
-    slots: [Option<Slot<D>>; SLOTS],
+pub struct BusIdTable {
+    slots: [Option<Slot>; SLOTS],
 }
 
-impl<D> Default for BusIdTable<D> {
+impl Default for BusIdTable {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<D> BusIdTable<D> {
+impl BusIdTable {
     /// Makes an empty table.
     pub const fn new() -> Self {
         Self {
@@ -125,7 +125,7 @@ impl<D> BusIdTable<D> {
         *free = Some(Slot {
             name,
             state: State::Listed,
-            device: None,
+            was_bound: false,
         });
         Ok(())
     }
@@ -145,36 +145,31 @@ impl<D> BusIdTable<D> {
 
     /// Claims the device of a name, to be bound.
     ///
-    /// Returns the handle that the name had, to be dropped.
-    ///
-    /// # Errors
-    ///
-    /// The given handle, if the device is not to be bound: for such a device users look for the
-    /// message that its name "is not in match_busid table... skip!".
-    pub fn claim(&mut self, name: &BusId, device: D) -> Result<Option<D>, D> {
+    /// Returns whether it is to be: if not, users look for the message that its name "is not in match_busid
+    /// table... skip!".
+    #[must_use]
+    pub fn claim(&mut self, name: &BusId) -> bool {
         match self.slot(name) {
             Ok(slot) if matches!(slot.state, State::Listed | State::Claimed) => {
                 slot.state = State::Claimed;
-                Ok(slot.device.replace(device))
+                slot.was_bound = true;
+                true
             }
-            _ => Err(device),
+            _ => false,
         }
     }
 
     /// Learns that the device of a name is no longer bound.
-    ///
-    /// Returns a handle that is of no use any more, to be dropped.
-    pub fn release(&mut self, name: &BusId, how: Release) -> Option<D> {
-        let slot = self.slot(name).ok()?;
+    pub fn release(&mut self, name: &BusId, how: Release) {
+        let Ok(slot) = self.slot(name) else { return };
+        if how == Release::Unplugged {
+            slot.was_bound = false;
+        }
         match (slot.state, how) {
             (State::Claimed, _) => slot.state = State::Listed,
             (State::Leaving, Release::Unbound) => slot.state = State::Removed,
-            (State::Leaving, Release::Unplugged) => return self.clear(name),
+            (State::Leaving, Release::Unplugged) => self.clear(name),
             (State::Listed | State::Removed | State::Returning, _) => {}
-        }
-        match how {
-            Release::Unbound => None,
-            Release::Unplugged => self.slot(name).ok()?.device.take(),
         }
     }
 
@@ -183,10 +178,7 @@ impl<D> BusIdTable<D> {
     /// # Errors
     ///
     /// [`NotListed`], for which users get `-ENODEV`.
-    pub fn begin_rebind(&mut self, name: &BusId) -> Result<Rebind<D>, NotListed>
-    where
-        D: Clone,
-    {
+    pub fn begin_rebind(&mut self, name: &BusId) -> Result<Rebind, NotListed> {
         let slot = self.slot(name)?;
         Ok(match slot.state {
             State::Claimed | State::Leaving => {
@@ -195,18 +187,15 @@ impl<D> BusIdTable<D> {
             }
             State::Listed | State::Removed | State::Returning => {
                 slot.state = State::Returning;
-                Rebind::Attach(slot.device.clone())
+                Rebind::Attach
             }
         })
     }
 
     /// Ends what [`BusIdTable::begin_rebind`] started: the name is no longer listed.
-    ///
-    /// Returns the handle that the name had, to be dropped.
-    pub fn end_rebind(&mut self, name: &BusId) -> Option<D> {
-        match self.slot(name) {
-            Ok(slot) if slot.state == State::Returning => self.clear(name),
-            _ => None,
+    pub fn end_rebind(&mut self, name: &BusId) {
+        if self.state(name) == Some(State::Returning) {
+            self.clear(name);
         }
     }
 
@@ -220,11 +209,11 @@ impl<D> BusIdTable<D> {
         }
     }
 
-    /// Takes any name out, with its handle; `None` once the table is empty. For when the driver
-    /// goes away, and all devices go back to their own ones.
-    pub fn pop(&mut self) -> Option<(BusId, Option<D>)> {
+    /// Takes any name out, and says whether its device was bound; `None` once the table is empty. For when the
+    /// driver goes away, and all devices that it had go back to their own ones.
+    pub fn pop(&mut self) -> Option<(BusId, bool)> {
         let slot = self.slots.iter_mut().find_map(Option::take)?;
-        Some((slot.name, slot.device))
+        Some((slot.name, slot.was_bound))
     }
 
     /// Returns what becomes of a name.
@@ -241,7 +230,7 @@ impl<D> BusIdTable<D> {
         self.slots.iter().flatten().map(|slot| &slot.name)
     }
 
-    fn slot(&mut self, name: &BusId) -> Result<&mut Slot<D>, NotListed> {
+    fn slot(&mut self, name: &BusId) -> Result<&mut Slot, NotListed> {
         self.slots
             .iter_mut()
             .flatten()
@@ -249,11 +238,11 @@ impl<D> BusIdTable<D> {
             .ok_or(NotListed)
     }
 
-    fn clear(&mut self, name: &BusId) -> Option<D> {
-        self.slots
-            .iter_mut()
-            .find(|slot| slot.as_ref().is_some_and(|slot| slot.name == *name))?
-            .take()?
-            .device
+    fn clear(&mut self, name: &BusId) {
+        for slot in &mut self.slots {
+            if slot.as_ref().is_some_and(|slot| slot.name == *name) {
+                *slot = None;
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 //! The table of names: what the tools rely on, and what broke the C module.
 
-use std::rc::Rc;
+use std::collections::HashSet;
 
 use proptest::prelude::*;
 
@@ -17,61 +17,46 @@ use usbip_logic::busid::{
 };
 use usbip_proto::sysfs_text::BusId;
 
-type Device = Rc<&'static str>;
-type Table = BusIdTable<Device>;
-
 fn name(text: &str) -> BusId {
     BusId::new(text.as_bytes()).unwrap()
 }
 
-fn device() -> Device {
-    Rc::new("device")
-}
-
-fn names(table: &Table) -> Vec<String> {
+fn names(table: &BusIdTable) -> Vec<String> {
     table.names().map(BusId::to_string).collect()
 }
 
 /// What `usbip bind` and `usbip unbind` do, step by step.
 #[test]
 fn bind_and_unbind() {
-    let mut table = Table::new();
+    let mut table = BusIdTable::new();
     let busid = name("1-1");
     table.add(busid).unwrap();
     assert_eq!(table.state(&busid), Some(State::Listed));
-    let device = device();
-    assert_eq!(table.claim(&busid, Rc::clone(&device)), Ok(None));
+    assert!(table.claim(&busid));
     assert_eq!(table.state(&busid), Some(State::Claimed));
 
-    assert_eq!(table.release(&busid, Release::Unbound), None);
+    table.release(&busid, Release::Unbound);
     assert_eq!(table.state(&busid), Some(State::Listed));
     table.del(&busid).unwrap();
     assert_eq!(names(&table), ["1-1"], "del leaves it for rebind");
-    assert_eq!(
-        table.begin_rebind(&busid),
-        Ok(Rebind::Attach(Some(Rc::clone(&device))))
-    );
-    assert_eq!(
-        table.claim(&busid, Rc::clone(&device)),
-        Err(Rc::clone(&device)),
-        "it goes to its own driver now"
-    );
-    assert_eq!(table.end_rebind(&busid), Some(Rc::clone(&device)));
+    assert_eq!(table.begin_rebind(&busid), Ok(Rebind::Attach));
+    assert!(!table.claim(&busid), "it goes to its own driver now");
+    table.end_rebind(&busid);
     assert_eq!(table.state(&busid), None);
-    assert_eq!(Rc::strong_count(&device), 1, "no handle is left behind");
+    assert_eq!(table.pop(), None, "nothing is left behind");
 }
 
 #[test]
 fn sixteen_names() {
-    let mut table = Table::default();
+    let mut table = BusIdTable::default();
     for slot in 0..SLOTS {
         table.add(name(&format!("1-{slot}"))).unwrap();
     }
     assert_eq!(table.add(name("2-1")), Err(Full));
     assert_eq!(table.add(name("1-3")), Ok(()), "listed already");
     let third = name("1-3");
-    assert_eq!(table.begin_rebind(&third), Ok(Rebind::Attach(None)));
-    assert_eq!(table.end_rebind(&third), None);
+    assert_eq!(table.begin_rebind(&third), Ok(Rebind::Attach));
+    table.end_rebind(&third);
     assert_eq!(table.add(name("2-1")), Ok(()));
     assert_eq!(names(&table)[3], "2-1", "in the order of slots");
     assert_eq!(names(&table).len(), SLOTS);
@@ -79,24 +64,24 @@ fn sixteen_names() {
 
 #[test]
 fn unknown_names() {
-    let mut table = Table::new();
+    let mut table = BusIdTable::new();
     let busid = name("1-1");
     assert_eq!(table.del(&busid), Err(NotListed));
     assert_eq!(table.begin_rebind(&busid), Err(NotListed));
-    assert_eq!(table.end_rebind(&busid), None);
-    assert_eq!(table.release(&busid, Release::Unbound), None);
-    let device = device();
-    assert_eq!(table.claim(&busid, Rc::clone(&device)), Err(device));
+    table.end_rebind(&busid);
+    table.release(&busid, Release::Unbound);
+    assert!(!table.claim(&busid));
+    assert_eq!(table.state(&busid), None);
     assert!(table.pop().is_none());
 }
 
 /// A second `add` undoes a `del`; for C it was a success without effect.
 #[test]
 fn add_after_del() {
-    let mut table = Table::new();
+    let mut table = BusIdTable::new();
     let busid = name("1-1");
     table.add(busid).unwrap();
-    table.claim(&busid, device()).unwrap();
+    assert!(table.claim(&busid));
     table.del(&busid).unwrap();
     assert_eq!(table.state(&busid), Some(State::Leaving));
     table.add(busid).unwrap();
@@ -104,31 +89,26 @@ fn add_after_del() {
     table.del(&busid).unwrap();
     table.release(&busid, Release::Unbound);
     assert_eq!(table.state(&busid), Some(State::Removed));
-    let device = device();
-    assert!(table.claim(&busid, Rc::clone(&device)).is_err());
+    assert!(!table.claim(&busid));
     table.add(busid).unwrap();
-    assert!(table.claim(&busid, device).is_ok());
+    assert!(table.claim(&busid));
 }
 
 /// A device that found no driver could not be bound again either, until a `rebind` succeeded.
 #[test]
 fn rebind_that_failed_can_be_repeated_or_undone() {
-    let mut table = Table::new();
+    let mut table = BusIdTable::new();
     let busid = name("1-1");
-    let device = device();
     table.add(busid).unwrap();
-    table.claim(&busid, Rc::clone(&device)).unwrap();
+    assert!(table.claim(&busid));
     table.release(&busid, Release::Unbound);
     assert!(table.begin_rebind(&busid).is_ok());
     table.fail_rebind(&busid);
-    assert_eq!(
-        table.begin_rebind(&busid),
-        Ok(Rebind::Attach(Some(Rc::clone(&device))))
-    );
+    assert_eq!(table.begin_rebind(&busid), Ok(Rebind::Attach));
     table.fail_rebind(&busid);
-    assert!(table.claim(&busid, Rc::clone(&device)).is_err());
+    assert!(!table.claim(&busid));
     table.add(busid).unwrap();
-    assert!(table.claim(&busid, Rc::clone(&device)).is_ok());
+    assert!(table.claim(&busid));
     table.fail_rebind(&busid);
     assert_eq!(table.state(&busid), Some(State::Claimed));
 }
@@ -136,10 +116,10 @@ fn rebind_that_failed_can_be_repeated_or_undone() {
 /// `rebind` of a name whose device was never bound followed a null pointer.
 #[test]
 fn s18_rebind_of_what_was_never_bound() {
-    let mut table = Table::new();
+    let mut table = BusIdTable::new();
     let busid = name("1-1");
     table.add(busid).unwrap();
-    assert_eq!(table.begin_rebind(&busid), Ok(Rebind::Attach(None)));
+    assert_eq!(table.begin_rebind(&busid), Ok(Rebind::Attach));
     table.end_rebind(&busid);
     assert_eq!(table.state(&busid), None);
 }
@@ -147,70 +127,68 @@ fn s18_rebind_of_what_was_never_bound() {
 /// `rebind` while bound emptied the slot, and the next unbind was a BUG.
 #[test]
 fn s19_rebind_while_bound() {
-    let mut table = Table::new();
+    let mut table = BusIdTable::new();
     let busid = name("1-1");
     table.add(busid).unwrap();
-    let device = device();
-    table.claim(&busid, Rc::clone(&device)).unwrap();
+    assert!(table.claim(&busid));
     assert_eq!(table.begin_rebind(&busid), Ok(Rebind::StillBound));
-    assert_eq!(table.end_rebind(&busid), None, "nothing was started");
-    assert_eq!(table.state(&busid), Some(State::Leaving));
-    assert_eq!(table.release(&busid, Release::Unbound), None);
+    table.end_rebind(&busid);
+    assert_eq!(
+        table.state(&busid),
+        Some(State::Leaving),
+        "nothing was started"
+    );
+    table.release(&busid, Release::Unbound);
     assert_eq!(table.state(&busid), Some(State::Removed));
-    assert_eq!(table.begin_rebind(&busid), Ok(Rebind::Attach(Some(device))));
+    assert_eq!(table.begin_rebind(&busid), Ok(Rebind::Attach));
 }
 
 /// The device of a name was remembered when it was long gone, and used when the module went.
 #[test]
 fn s20_unplugged_devices_are_forgotten() {
-    let mut table = Table::new();
+    let mut table = BusIdTable::new();
     let busid = name("1-1");
-    let device = device();
     table.add(busid).unwrap();
-    table.claim(&busid, Rc::clone(&device)).unwrap();
-    let handle = table.release(&busid, Release::Unplugged);
-    assert_eq!(handle, Some(Rc::clone(&device)));
-    drop(handle);
-    assert_eq!(Rc::strong_count(&device), 1);
+    assert!(table.claim(&busid));
+    table.release(&busid, Release::Unplugged);
     assert_eq!(table.state(&busid), Some(State::Listed), "for a replug");
-    assert_eq!(table.pop(), Some((busid, None)));
+    assert_eq!(table.pop(), Some((busid, false)));
 
     // The slot of a name that was leaving is free again.
     table.add(busid).unwrap();
-    table.claim(&busid, Rc::clone(&device)).unwrap();
+    assert!(table.claim(&busid));
     table.del(&busid).unwrap();
-    assert!(table.release(&busid, Release::Unplugged).is_some());
+    table.release(&busid, Release::Unplugged);
     assert_eq!(table.state(&busid), None);
 }
 
 #[test]
 fn a_new_device_replaces_the_old_one() {
-    let mut table = Table::new();
+    let mut table = BusIdTable::new();
     let busid = name("1-1");
-    let (first, second) = (device(), device());
     table.add(busid).unwrap();
-    table.claim(&busid, Rc::clone(&first)).unwrap();
+    assert!(table.claim(&busid));
+    table.release(&busid, Release::Unplugged);
+    assert!(table.claim(&busid));
     table.release(&busid, Release::Unbound);
-    let old = table.claim(&busid, Rc::clone(&second)).unwrap();
-    assert!(Rc::ptr_eq(&old.unwrap(), &first));
-    let (_, handle) = table.pop().unwrap();
-    assert!(Rc::ptr_eq(&handle.unwrap(), &second));
+    assert!(table.claim(&busid));
+    assert_eq!(table.pop(), Some((busid, true)));
 }
 
 /// When the driver goes away, every device that it had goes back to its own driver.
 #[test]
 fn leaving_for_good() {
-    let mut table = Table::new();
+    let mut table = BusIdTable::new();
     for text in ["1-1", "1-2", "1-3"] {
         table.add(name(text)).unwrap();
     }
-    table.claim(&name("1-2"), device()).unwrap();
+    assert!(table.claim(&name("1-2")));
     table.release(&name("1-2"), Release::Unbound);
-    let mut handles = Vec::new();
-    while let Some((busid, handle)) = table.pop() {
-        handles.extend(handle.map(|_| busid.to_string()));
+    let mut bound = Vec::new();
+    while let Some((busid, was_bound)) = table.pop() {
+        bound.extend(was_bound.then(|| busid.to_string()));
     }
-    assert_eq!(handles, ["1-2"]);
+    assert_eq!(bound, ["1-2"]);
     assert_eq!(table.names().count(), 0);
 }
 
@@ -240,12 +218,12 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     /// In whatever order users and devices come and go: names are unique, there are at most 16 of
-    /// them, and handles are neither lost nor doubled.
+    /// them, and each knows whether its device was bound since it was plugged in.
     #[test]
     fn any_order(steps in proptest::collection::vec(step(), 0..200)) {
         let busid = |slot: usize| name(&format!("3-{slot}"));
-        let token = device();
-        let mut table = Table::new();
+        let mut bound = HashSet::new();
+        let mut table = BusIdTable::new();
         for step in steps {
             match step {
                 Step::Add(slot) => {
@@ -260,15 +238,21 @@ proptest! {
                 }
                 Step::Claim(slot) => {
                     let before = table.state(&busid(slot));
-                    let claimed = table.claim(&busid(slot), Rc::clone(&token)).is_ok();
+                    let claimed = table.claim(&busid(slot));
                     prop_assert_eq!(
                         claimed,
                         matches!(before, Some(State::Listed | State::Claimed))
                     );
+                    if claimed {
+                        bound.insert(busid(slot).to_string());
+                    }
                 }
                 Step::Release(slot, gone) => {
                     let how = if gone { Release::Unplugged } else { Release::Unbound };
                     table.release(&busid(slot), how);
+                    if gone {
+                        bound.remove(&busid(slot).to_string());
+                    }
                     prop_assert!(!matches!(
                         table.state(&busid(slot)),
                         Some(State::Claimed | State::Leaving)
@@ -281,18 +265,22 @@ proptest! {
                     table.end_rebind(&busid(slot));
                 }
                 Step::Pop => {
-                    table.pop();
+                    let popped = table.pop();
+                    if let Some((busid, was_bound)) = popped {
+                        prop_assert_eq!(was_bound, bound.contains(&busid.to_string()));
+                    }
                 }
             }
             let mut shown = names(&table);
             let count = shown.len();
             prop_assert!(count <= SLOTS);
-            prop_assert!(Rc::strong_count(&token) <= count + 1);
+            bound.retain(|name| shown.contains(name));
             shown.sort();
             shown.dedup();
             prop_assert_eq!(shown.len(), count);
         }
-        drop(table);
-        prop_assert_eq!(Rc::strong_count(&token), 1);
+        while let Some((busid, was_bound)) = table.pop() {
+            prop_assert_eq!(was_bound, bound.contains(&busid.to_string()));
+        }
     }
 }

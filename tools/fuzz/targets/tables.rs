@@ -26,7 +26,7 @@ use usbip_proto::{
 fuzz_target!(|data: &[u8]| {
     let mut map = SeqMap::<u32, Vec<Slot<u32>>>::new(Vec::new());
     let mut model = HashMap::new();
-    let mut names = BusIdTable::<u8>::new();
+    let mut names = BusIdTable::new();
     let mut budget = Budget::new(1000, 10);
     let mut shares = Vec::new();
     for step in data.chunks_exact(4) {
@@ -62,10 +62,10 @@ fuzz_target!(|data: &[u8]| {
                 match step[2] % 7 {
                     0 => drop(names.add(name)),
                     1 => drop(names.del(&name)),
-                    2 => drop(names.claim(&name, step[3])),
-                    3 => drop(names.release(&name, Release::Unbound)),
+                    2 => drop(names.claim(&name)),
+                    3 => names.release(&name, Release::Unbound),
                     4 => drop(names.begin_rebind(&name)),
-                    5 => drop(names.end_rebind(&name)),
+                    5 => names.end_rebind(&name),
                     _ => drop(names.pop()),
                 }
                 assert!(names.names().count() <= 16);
