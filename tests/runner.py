@@ -215,8 +215,7 @@ class Sources:
         total = hashlib.sha256(repr([os.environ.get(name) for name in PASSED_ON]).encode())
         for root in ("Kbuild", "Makefile", "drivers", "include", "rust", "scripts", "tests", "tools"):
             files = [os.path.join(at, name) for at, _, names in os.walk(f"{TOP}/{root}") for name in names]
-            built = f"{TOP}/{root}/target/"
-            for path in sorted(path for path in files or [f"{TOP}/{root}"] if not path.startswith(built) and not is_job(path)):
+            for path in sorted(path for path in files or [f"{TOP}/{root}"] if not is_elsewhere(path)):
                 with open(path, "rb") as stream:
                     total.update(os.path.relpath(path, TOP).encode() + b"\0" + stream.read())
         return total
@@ -241,9 +240,11 @@ class Sources:
         return total.hexdigest()[:16]
 
 
-def is_job(path):
-    """Whether that belongs to single cases: a job, or a script that jobs read."""
-    return path.endswith(".sh") and os.path.dirname(os.path.relpath(path, TESTS)) in ("", "host", "hostile", "vm")
+def is_elsewhere(path):
+    """Whether that belongs to single cases, as jobs and the scripts that they read do, or to none, as what runs without
+    a kernel does."""
+    path = os.path.relpath(path, TOP)
+    return bool(re.match(r"tests/((host|hostile|vm)/)?[^/]*\.sh$|rust/[^/]*/tests/|tools/fuzz/|tools/target/", path))
 
 
 class Notes:
