@@ -14,7 +14,7 @@ modprobe -a usbip_host vhci_hcd || skip_all "the modules do not load"
 ports_free || skip_all "vhci_hcd is in use"
 start_daemon || skip_all "usbipd does not start"
 
-plan 22
+plan 23
 same "no port is in use" "" "$(ports)"
 fails "what nobody shares is not attached" usbip attach -r localhost -b "$busid"
 same "no port is in use after that" "" "$(ports)"
@@ -34,6 +34,7 @@ passes "the device goes" eventually not_imported
 passes "it is available again" eventually host_is 1
 passes "the port is free" eventually ports_free
 silent "port shows nothing" "$busid" usbip port
+says "detach again: nothing to do" "already detached" usbip detach -p "${port:-0}"
 fails "a free port is not detached" timeout 5 sh -c "echo ${port:-0} >$VHCI/detach"
 fails "a port that does not exist is not detached" usbip detach -p "$(cat $VHCI/nports)"
 passes "unbind" usbip unbind -b "$busid"
