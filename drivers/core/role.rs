@@ -68,6 +68,11 @@ pub trait Receive: Sink<Error = Fault> + Send + 'static {
     /// [`Fault::NoMemory`] if `parts` cannot grow.
     fn space<'a>(&'a mut self, parts: &mut ReadVec<'a>, want: usize) -> Result<usize, Fault>;
 
+    /// Whether nothing is expected behind the PDU whose payload is being received, so that nothing need be read ahead.
+    fn is_last(&self) -> bool {
+        false
+    }
+
     /// A period of the stall timeout has ended, of which it has
     /// [`PERIODS`](usbip_logic::waits::PERIODS), in the middle of a PDU.
     fn tick(&mut self) {}

@@ -15,6 +15,7 @@ use usbip_kernel::{
     mem::zeroes, //
 };
 use usbip_logic::receive::Receiver;
+use usbip_proto::HEADER_LEN;
 
 use crate::{
     patience::Patience,
@@ -79,6 +80,7 @@ impl<R: Receive> Machine for Rx<R> {
             Silence::Counted
         };
 
+        let is_last = self.sink.is_last();
         let mut parts = self.parts.read();
         let direct = if want >= LARGE {
             self.sink.space(&mut parts, want)?
@@ -90,7 +92,12 @@ impl<R: Receive> Machine for Rx<R> {
         // After a large payload the next PDU is likely to have one too: only up to its header is read
         // ahead then, so that none of the payload has to be copied.
         let ahead = if self.receiver.wanted() >= LARGE && !is_skipped {
-            self.receiver.ahead().min(READ_AHEAD)
+            let header = if is_last && direct == want {
+                HEADER_LEN
+            } else {
+                0
+            };
+            self.receiver.ahead().saturating_sub(header).min(READ_AHEAD)
         } else {
             READ_AHEAD
         };

@@ -62,6 +62,8 @@ enum Current {
         urb: Incoming,
         answer: Answer,
         received: u32,
+        /// Whether no other request waited when it came.
+        last: bool,
     },
     /// The answer to a transfer whose data are still being sent.
     Early { seqnum: Seqnum, early: Early },
@@ -105,6 +107,7 @@ impl Receiver {
                     urb: urb.into_incoming(),
                     answer,
                     received: 0,
+                    last: inner.requests.is_empty(),
                 };
                 Ok(plan.payload)
             }
@@ -251,6 +254,7 @@ impl Sink for Receiver {
                 urb,
                 mut answer,
                 received,
+                ..
             } => {
                 let mut urb = urb.into_queued();
                 if answer.plan().payload.keep && received < answer.plan().payload.data {
@@ -271,6 +275,10 @@ impl Receive for Receiver {
             Current::Whole { urb, .. } => urb.space(parts, want).map_err(|_| Fault::NoMemory),
             _ => Ok(0),
         }
+    }
+
+    fn is_last(&self) -> bool {
+        matches!(self.current, Current::Whole { last: true, .. })
     }
 
     fn tick(&mut self) {

@@ -140,6 +140,12 @@ where
         self.map.grow(storage)
     }
 
+    /// Whether no request waits.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
     /// Whether the next transfer will be on its own: none waits, and the one before came on its own, too.
     ///
     /// Where several are made at a time, the first of them finds none, but is not alone for long.
