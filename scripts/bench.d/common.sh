@@ -6,6 +6,9 @@
 . /tests/lib.sh
 . /root/settings
 
+# What TCP has learnt from one connection is not to count for the next one.
+echo 1 >/proc/sys/net/ipv4/tcp_no_metrics_save
+
 # What is measured, in the order in which they load.
 MODULES="usbip-core usbip-host vhci-hcd"
 folder=/usr/lib/modules/$(uname -r)

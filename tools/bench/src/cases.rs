@@ -79,7 +79,8 @@ pub(crate) fn transfers(length: usize, depth: usize) -> Amount {
 }
 
 /// All sizes and depths of bulk transfers, in both directions: their names, what they are, and how
-/// many of them are under way at a time.
+/// many of them are under way at a time. Each is to have a connection of its own, or what TCP has learnt of the windows and
+/// buffers of the one before counts.
 fn bulk_cases<'a>(
     suite: &'a str,
     endpoints: [(&'a str, u8); 2],
@@ -95,22 +96,6 @@ fn bulk_cases<'a>(
                 })
             })
     })
-}
-
-/// Measures all of [`bulk_cases`].
-fn bulk(
-    meter: &Meter<'_>,
-    suite: &str,
-    endpoints: [(&str, u8); 2],
-    sizes: &[(&str, usize)],
-    mut run: impl FnMut(Transfer, usize, usize) -> Result<()>,
-) -> Result<()> {
-    for (name, transfer, depth) in bulk_cases(suite, endpoints, sizes) {
-        meter.measure(&name, transfers(transfer.length, depth), |count| {
-            run(transfer, depth, count)
-        })?;
-    }
-    Ok(())
 }
 
 /// An imported device, and who plays it.
@@ -198,19 +183,21 @@ pub(crate) fn vhci(options: &Options) -> Result<()> {
 /// usbip-host with a client in user space.
 pub(crate) fn host(options: &Options, busid: &str) -> Result<()> {
     let meter = Meter::new(options)?;
-    let mut client = Client::connect(busid)?;
     // They are the same in both configurations.
-    let endpoints = bulk_endpoints(&client.configuration()?)?;
+    let endpoints = bulk_endpoints(&Client::connect(busid)?.configuration()?)?;
     for (number, sizes) in GADGET_SIZES {
-        client.configure(number)?;
-        bulk(
-            &meter,
-            "host",
-            endpoints,
-            sizes,
-            |transfer, depth, count| client.run(transfer, depth, count),
-        )?;
+        for (name, transfer, depth) in bulk_cases("host", endpoints, sizes) {
+            if !meter.wants(&name) {
+                continue;
+            }
+            let mut client = Client::connect(busid)?;
+            client.configure(number)?;
+            meter.measure(&name, transfers(transfer.length, depth), |count| {
+                client.run(transfer, depth, count)
+            })?;
+        }
     }
+    let mut client = Client::connect(busid)?;
     meter.measure("host control in 18 B x 1", transfers(0, 1), |count| {
         for _ in 0..count {
             client.control([0x80, 6, 0, 1, 0, 0, 18, 0])?;
@@ -235,18 +222,19 @@ pub(crate) fn connect(busid: &str, speed: Speed) -> Result<Import> {
 /// usbip-host with vhci-hcd.
 pub(crate) fn both(options: &Options, busid: &str) -> Result<()> {
     let meter = Meter::new(options)?;
-    let import = connect(busid, Speed::Super)?;
-    let endpoints = bulk_endpoints(&import.descriptors()?)?;
+    let endpoints = bulk_endpoints(&connect(busid, Speed::Super)?.descriptors()?)?;
     for (number, sizes) in GADGET_SIZES {
-        import.configure(number)?;
-        let mut device = usbfs::open(import.path())?;
-        bulk(
-            &meter,
-            "both",
-            endpoints,
-            sizes,
-            |transfer, depth, count| Repeated::new(&mut device, transfer, depth)?.run(count),
-        )?;
+        for (name, transfer, depth) in bulk_cases("both", endpoints, sizes) {
+            if !meter.wants(&name) {
+                continue;
+            }
+            let import = connect(busid, Speed::Super)?;
+            import.configure(number)?;
+            let mut device = usbfs::open(import.path())?;
+            meter.measure(&name, transfers(transfer.length, depth), |count| {
+                Repeated::new(&mut device, transfer, depth)?.run(count)
+            })?;
+        }
     }
     Ok(())
 }
