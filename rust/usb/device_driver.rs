@@ -198,6 +198,25 @@ impl<T: DeviceDriver> Registered<T> {
         Awake::end(device);
     }
 
+    /// Called by the USB core before the machine goes to sleep, and when a device is to fall asleep that this driver has
+    /// let go of, but that the driver core still calls its own.
+    ///
+    /// # Safety
+    ///
+    /// `raw` is a valid device that this driver is bound to, or was until just now.
+    unsafe extern "C" fn suspend_callback(
+        raw: *mut bindings::usb_device,
+        message: bindings::pm_message_t,
+    ) -> c_int {
+        // SAFETY: Valid; set by the probe, taken out before the device may fall asleep on its own.
+        if unsafe { drvdata(raw) }.is_null() {
+            // Else it would count as asleep, and so would its hub, while its port is awake.
+            // SAFETY: The caller promises it.
+            return unsafe { as_usbcore(raw, message, |usbcore| usbcore.suspend) };
+        }
+        0
+    }
+
     /// Called by the USB core when the machine is awake again, and when a device is to wake up that is being bound.
     ///
     /// # Safety
@@ -211,7 +230,7 @@ impl<T: DeviceDriver> Registered<T> {
         // SAFETY: Valid; only usbcore's power management, which calls this, lets it fall asleep or wake up.
         if unsafe { (*raw).state } == bindings::usb_device_state_USB_STATE_SUSPENDED {
             // SAFETY: The caller promises it.
-            let status = unsafe { resume_as_usbcore(raw, message) };
+            let status = unsafe { as_usbcore(raw, message, |usbcore| usbcore.resume) };
             if status != 0 {
                 return status;
             }
@@ -265,17 +284,22 @@ unsafe fn set_drvdata(device: *mut bindings::usb_device, data: *mut c_void) {
     unsafe { usbip_helper_dev_set_drvdata(ptr::addr_of_mut!((*device).dev), data) }
 }
 
-/// Wakes a device as the USB core's own driver of devices does, who knows how to wake a port.
+/// A callback of a driver of devices for power management.
+type Power =
+    unsafe extern "C" fn(udev: *mut bindings::usb_device, message: bindings::pm_message_t) -> c_int;
+
+/// Wakes a device, or lets it fall asleep, as the USB core's own driver of devices does, who knows how to treat a port.
 ///
 /// The USB core would have that driver do it if this one were a `generic_subclass`, but then it would also choose a
 /// configuration and have drivers look at the interfaces before this driver is asked at all.
 ///
 /// # Safety
 ///
-/// `raw` is a valid device that the power management is about to wake up.
-unsafe fn resume_as_usbcore(
+/// `raw` is a valid device, and the power management is calling for just that.
+unsafe fn as_usbcore(
     raw: *mut bindings::usb_device,
     message: bindings::pm_message_t,
+    callback: impl FnOnce(&bindings::usb_device_driver) -> Option<Power>,
 ) -> c_int {
     // SAFETY: The name ends with a zero, and the bus is that of the USB core, which is there as long as this is.
     let core = unsafe { bindings::driver_find(c"usb".as_char_ptr(), (*raw).dev.bus) };
@@ -284,15 +308,14 @@ unsafe fn resume_as_usbcore(
     }
     // SAFETY: No two drivers of a bus have the same name, and the one called "usb" is a driver of devices, which is
     // registered as long as there is a USB core.
-    let resume = unsafe {
-        (*core
+    let usbcore = unsafe {
+        &*core
             .byte_sub(offset_of!(bindings::usb_device_driver, driver))
-            .cast::<bindings::usb_device_driver>())
-        .resume
+            .cast::<bindings::usb_device_driver>()
     };
-    match resume {
+    match callback(usbcore) {
         // SAFETY: It is called as the USB core would call it.
-        Some(resume) => unsafe { resume(raw, message) },
+        Some(callback) => unsafe { callback(raw, message) },
         None => ENODEV.to_errno(),
     }
 }
@@ -382,6 +405,7 @@ impl<T: DeviceDriver> Registration<T> {
                         name: T::NAME.as_char_ptr(),
                         probe: Some(Registered::<T>::probe_callback),
                         disconnect: Some(Registered::<T>::disconnect_callback),
+                        suspend: Some(Registered::<T>::suspend_callback),
                         resume: Some(Registered::<T>::resume_callback),
                         ..Default::default()
                     };
