@@ -383,7 +383,7 @@ slab_counts() {
 	# The kernel frees the addresses of stacks and modules by and by, when there are enough of them, and keeps up
 	# to 256 bios of a disk's for each processor, wherever they were made. It remembers connections of TCP for a minute
 	# after their end, which is as long as some rounds. What checks for leaks takes note of all this.
-	awk 'NR > 2 && $1 != "vmap_area" && $1 != "tw_sock_TCP" && $1 !~ /^(bio-|kmemleak_)/ { print $1, $2 }' /proc/slabinfo |
+	awk 'NR > 2 && $1 != "vmap_area" && $1 !~ /^(tw_sock_TCP|tcp_bind2?_bucket)$/ && $1 !~ /^(bio-|kmemleak_)/ { print $1, $2 }' /proc/slabinfo |
 		sort
 }
 
