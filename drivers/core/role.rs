@@ -33,6 +33,9 @@ pub trait Role: Send + Sync + Sized + 'static {
     /// Which side this is, for tracing.
     const TRACE: trace::Role;
 
+    /// What it sends.
+    type Transmit: Transmit;
+
     /// Raised by whoever queues something to send; the tx thread waits for it.
     fn output(&self) -> &Signal;
 

@@ -42,14 +42,12 @@ use crate::{
     transport::Carrier,
     tx::{
         Outlet,
-        Sending,
         Tx, //
     },
     usbip_dbg,
     Fault,
     Receive,
-    Role,
-    Transmit, //
+    Role, //
 };
 
 /// Where a session stands.
@@ -160,7 +158,7 @@ pub struct Session<R: Role> {
     #[pin]
     closed: CondVar,
     #[pin]
-    outlet: Outlet,
+    outlet: Outlet<R::Transmit>,
     log: RateLimit,
     events: QueueHandle,
     #[pin]
@@ -214,12 +212,12 @@ impl<R: Role> Session<R> {
         self: &Arc<Self>,
         transport: Carrier,
         rx: impl Receive,
-        tx: impl Transmit,
+        tx: R::Transmit,
         commit: impl FnOnce() -> bool,
     ) -> Result<(), ConnectError> {
         // Threads are expensive to make in vain: a tool may ask for a busy port many times.
         self.link.lock().admits()?;
-        let (connection, sending) = self
+        let (connection, tx) = self
             .prepare(transport, rx, tx)
             .map_err(|_| ConnectError::NoThread)?;
 
@@ -231,7 +229,7 @@ impl<R: Role> Session<R> {
             drop(connection);
             return Err(refused);
         }
-        self.outlet.open(sending);
+        self.outlet.open(tx);
         connection.rx.start();
         connection.tx.start();
         *link = Link::Connected(connection);
@@ -244,10 +242,10 @@ impl<R: Role> Session<R> {
         self: &Arc<Self>,
         transport: Carrier,
         rx: impl Receive,
-        tx: impl Transmit,
-    ) -> Result<(Connection, Sending)> {
+        tx: R::Transmit,
+    ) -> Result<(Connection, KBox<Tx<R::Transmit>>)> {
         let mut rx = Rx::new(rx)?;
-        let sending = Sending::new(Tx::new(tx, transport.clone()))?;
+        let tx = KBox::new(Tx::new(tx, transport.clone()), GFP_KERNEL)?;
         let connection = Connection {
             rx: Kthread::create(R::RX, {
                 let session = self.clone();
@@ -270,7 +268,7 @@ impl<R: Role> Session<R> {
             })?,
             transport,
         };
-        Ok((connection, sending))
+        Ok((connection, tx))
     }
 
     /// Sends what is queued right now, as far as the peer takes it at once; the tx thread does the

@@ -34,7 +34,7 @@ use crate::{
     Transmit, //
 };
 
-/// How far one call of [`Pump::step`] came.
+/// How far one call of [`Tx::step`] came.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// Nothing is queued any more: all of it is on its way.
@@ -43,12 +43,6 @@ enum Step {
     Watch(Delta),
     /// A frame is on its way, or a part of it, and more is to be sent.
     More,
-}
-
-/// What sends, whatever it is that it sends.
-trait Pump: Send {
-    /// Sends what is queued, or the rest of what the last call could not send.
-    fn step(&mut self, wait: Wait) -> Result<Step, Fault>;
 }
 
 /// The sending half of a connection, made before its thread.
@@ -79,9 +73,8 @@ impl<T: Transmit> Tx<T> {
             _ => Step::Done,
         }
     }
-}
 
-impl<T: Transmit> Pump for Tx<T> {
+    /// Sends what is queued, or the rest of what the last call could not send.
     fn step(&mut self, wait: Wait) -> Result<Step, Fault> {
         if self.patience.has_ticked() && self.source.tick() {
             return Err(Fault::Unanswered);
@@ -126,38 +119,25 @@ impl<T: Transmit> Pump for Tx<T> {
     }
 }
 
-/// The sending half of a connection that has not begun.
-pub(crate) struct Sending(KBox<dyn Pump>);
-
-impl Sending {
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(crate) fn new(tx: Tx<impl Transmit>) -> Result<Self> {
-        let pump: KBox<dyn Pump> = KBox::new(tx, GFP_KERNEL)?;
-        Ok(Self(pump))
-    }
-}
-
 /// Where the sending half of a session's connection is, as long as there is one.
 #[pin_data]
-pub(crate) struct Outlet {
+pub(crate) struct Outlet<T> {
     #[pin]
-    state: Mutex<State>,
+    state: Mutex<State<T>>,
 }
 
-struct State {
-    pump: Option<KBox<dyn Pump>>,
+struct State<T> {
+    tx: Option<KBox<Tx<T>>>,
     /// Why sending failed, for the thread to report.
     fault: Option<Fault>,
 }
 
-impl Outlet {
+impl<T: Transmit> Outlet<T> {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             state <- Mutex::new(
                 State {
-                    pump: None,
+                    tx: None,
                     fault: None,
                 },
                 lock_name!("Outlet::state"),
@@ -167,17 +147,17 @@ impl Outlet {
     }
 
     /// A connection begins: this is its sending half.
-    pub(crate) fn open(&self, sending: Sending) {
+    pub(crate) fn open(&self, tx: KBox<Tx<T>>) {
         *self.state.lock() = State {
-            pump: Some(sending.0),
+            tx: Some(tx),
             fault: None,
         };
     }
 
     /// The connection is over, and its thread has ended: lets go of all that was to be sent.
     pub(crate) fn close(&self) {
-        let pump = self.state.lock().pump.take();
-        drop(pump);
+        let tx = self.state.lock().tx.take();
+        drop(tx);
     }
 
     /// Sends what is queued, without waiting for the peer. Says whether that is all; else the thread
@@ -191,7 +171,7 @@ impl Outlet {
         if state.fault.is_some() {
             return false;
         }
-        match state.pump.as_mut().map(|pump| pump.step(Wait::None)) {
+        match state.tx.as_mut().map(|tx| tx.step(Wait::None)) {
             None | Some(Ok(Step::Done)) => true,
             // The thread sends the rest, and watches.
             Some(Ok(Step::More | Step::Watch(_))) => false,
@@ -229,8 +209,8 @@ impl Outlet {
         if let Some(fault) = state.fault {
             return Err(fault);
         }
-        match &mut state.pump {
-            Some(pump) => pump.step(Wait::Period),
+        match &mut state.tx {
+            Some(tx) => tx.step(Wait::Period),
             None => Ok(Step::Done),
         }
     }

@@ -20,7 +20,10 @@ use usbip_kernel::{
 use usbip_proto::DevId;
 use usbip_usb::Device;
 
-use crate::wire::Wire;
+use crate::{
+    transmit::Outgoing,
+    wire::Wire, //
+};
 
 /// A shared device.
 pub(crate) struct Stub {
@@ -71,6 +74,8 @@ impl Role for Stub {
     const RX: &'static CStr = c"stub_rx";
     const TX: &'static CStr = c"stub_tx";
     const TRACE: trace::Role = trace::Role::Host;
+
+    type Transmit = Outgoing;
 
     fn output(&self) -> &Signal {
         self.wire.output()

@@ -50,7 +50,8 @@ use usbip_proto::{
 
 use crate::{
     requests::Requests,
-    root::Root, //
+    root::Root,
+    transmit::Transmitter, //
 };
 
 /// What `attach` said about a device.
@@ -234,6 +235,8 @@ impl Role for Port {
     const RX: &'static CStr = c"vhci_rx";
     const TX: &'static CStr = c"vhci_tx";
     const TRACE: trace::Role = trace::Role::Vhci;
+
+    type Transmit = Transmitter;
 
     fn output(&self) -> &Signal {
         &self.output

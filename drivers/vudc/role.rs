@@ -33,7 +33,10 @@ use usbip_kernel::{
     trace, //
 };
 
-use crate::engine::Engine;
+use crate::{
+    engine::Engine,
+    transmit::Outgoing, //
+};
 
 /// The bits of a frame's number (USB 2.0 section 8.3.3).
 const FRAME: u64 = 0x7ff;
@@ -66,6 +69,8 @@ impl Role for Gadget {
     const RX: &'static CStr = c"vudc_rx";
     const TX: &'static CStr = c"vudc_tx";
     const TRACE: trace::Role = trace::Role::Vudc;
+
+    type Transmit = Outgoing;
 
     fn output(&self) -> &Signal {
         self.engine.output()
