@@ -187,17 +187,21 @@ impl Transmitter {
                 }
             }
             let urb = inner.requests.send(seqnum, place, with_data > 0);
-            let Some(urb) = urb else {
+            if let Some(urb) = urb {
+                // Header, data, and then the descriptors, if there are any.
+                append_packets(small, urb.packets());
+                hold(parts, Part::Small(run.saturating_add(HEADER_LEN)));
+                hold(parts, Part::Data);
+                run = needs.saturating_sub(HEADER_LEN);
+                data = data.saturating_add(with_data);
+                hold(sending, (seqnum, urb));
+            } else {
                 run = run.saturating_add(needs);
-                continue;
-            };
-            // Header, data, and then the descriptors, if there are any.
-            append_packets(small, urb.packets());
-            hold(parts, Part::Small(run.saturating_add(HEADER_LEN)));
-            hold(parts, Part::Data);
-            run = needs.saturating_sub(HEADER_LEN);
-            data = data.saturating_add(with_data);
-            hold(sending, (seqnum, urb));
+            }
+            if inner.requests.is_sparse() {
+                gathered = Gathered::Part;
+                break;
+            }
         }
         *is_awaited = inner.requests.is_awaited();
         drop(inner);

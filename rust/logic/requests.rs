@@ -228,10 +228,15 @@ where
         Unlinked::Asked(next)
     }
 
+    /// Whether most of the line was given up before it could be sent, so that the table is shorter than the line. Then
+    /// all of it is looked at for the [first](Requests::first): a lock is not to be held for several of these.
+    pub fn is_sparse(&self) -> bool {
+        self.line.len() > self.map.capacity()
+    }
+
     /// The first request in the line.
     pub fn first(&mut self) -> Option<(Seqnum, Place)> {
-        if self.line.len() > self.map.capacity() {
-            // Most of these were given up before they could be sent: the table is shorter than the line.
+        if self.is_sparse() {
             let unsent = self.map.iter().filter(|(_, entry)| entry.is_unsent());
             let first = unsent
                 .map(|(seqnum, _)| seqnum)

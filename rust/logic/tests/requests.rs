@@ -154,7 +154,10 @@ fn the_line_may_be_longer_than_the_table() {
     }
     let last = submit(&mut table, 200);
     assert_eq!(send(&mut table, first, false), None);
+    // Each of these looks takes long.
+    assert!(table.is_sparse());
     assert_eq!(send(&mut table, last, false), None);
+    assert!(!table.is_sparse());
     assert!(table.first().is_none());
     for urb in 201..400 {
         let seqnum = submit(&mut table, urb);
