@@ -143,13 +143,6 @@ disconnect() {
 	wait_for 20 ports_free && wait_for 20 no_imports
 }
 
-no_imports() {
-	local path
-	for path in $VHCI/usb*/*-*/idVendor; do
-		[ ! -e "$path" ] || return 1
-	done
-}
-
 # available BUSID: the device waits for a connection. A reset that has no memory makes a device unusable, or come back
 # as a new one that may not be bound: then it is bound again.
 available() {

@@ -356,13 +356,21 @@ export_local() {
 	bind "$1" && attach "$1" "$2"
 }
 
-# detach_all: detach every port that is in use
+# detach_all: detach every port that is in use. A device may be there for a moment after its port is free: whoever attaches
+# it again would take it for the new one.
 detach_all() {
 	local port
 	for port in $(ports_used); do
 		within 30 usbip detach -p "$port" 2>&1
 	done
-	wait_for 20 ports_free
+	wait_for 20 ports_free && wait_for 20 no_imports
+}
+
+no_imports() {
+	local path
+	for path in $VHCI/usb*/*-*/idVendor; do
+		[ ! -e "$path" ] || return 1
+	done
 }
 
 # Leaks: what a round of use must give back. Slab counts of a live kernel are noisy, so a round is run many
