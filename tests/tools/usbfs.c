@@ -36,6 +36,7 @@
 
 static struct usbdevfs_urb *urbs[MAX_IDS];
 static int fd;
+static int pending;
 
 static void result(int status)
 {
@@ -94,6 +95,7 @@ static void submit(char *rest)
 		return;
 	}
 	urbs[id] = urb;
+	pending++;
 	printf("ok\n");
 }
 
@@ -116,6 +118,7 @@ static void done(struct usbdevfs_urb *urb)
 	}
 	printf("\n");
 	urbs[id] = NULL;
+	pending--;
 	free(buffer);
 	free(urb);
 }
@@ -124,10 +127,13 @@ static void reap(int seconds)
 {
 	struct usbdevfs_urb *urb = NULL;
 	struct pollfd item = { .fd = fd, .events = POLLOUT };
+	int rest = seconds * 1000, status;
 
-	/* A device that is gone still gives back what was queued. */
-	poll(&item, 1, seconds * 1000);
-	if (ioctl(fd, USBDEVFS_REAPURBNDELAY, &urb) == 0)
+	/* A device that is gone still gives back what was queued, but may be gone a moment before. */
+	poll(&item, 1, rest);
+	while ((status = ioctl(fd, USBDEVFS_REAPURBNDELAY, &urb)) < 0 && errno == ENODEV && pending && rest--)
+		usleep(1000);
+	if (status == 0)
 		done(urb);
 	else if (errno == EAGAIN)
 		printf("none\n");
