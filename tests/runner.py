@@ -21,7 +21,8 @@ Lines `ok WHAT` and `not ok WHAT` that a job prints count one by one.
 An emulated machine that shares a processor measures that processor too. So a job whose checks failed beside others
 is run once more, alone, when the others are done; what counts is that run, and its line says that it was the second.
 A report of the kernel, a job that hung, and one that says `again: no` is never run again: those are faults, however
-rare.
+rare. The only exception is a report of the machine of a pair that has the C modules, about these: they have races that a
+peer that does nothing wrong can hit, such as that of an unlink with the end of its transfer. That is run once more, too.
 
 What passed is noted in build/test-logs, with a sum of all that it was made of: the modules, the tools, the job and
 what the job reads. --resume counts what passed with the same sources, and runs the rest: what a run that was ended
@@ -49,9 +50,18 @@ ALL_KERNELS = "7.2,7.3"
 PASSED_ON = ("ROUNDS", "SEED", "FIRST", "SEQUENCES")
 RESULT = re.compile(r"^(?:(?:server|client)\| )?(not )?ok\b ?(.*)$", re.MULTILINE)
 CARGO_RESULT = re.compile(r"^test result: .*? (\d+) passed; (\d+) failed", re.MULTILINE)
+# Files that no job in a machine is made of, or only those that name them.
+ELSEWHERE = re.compile(
+    r"tests/((host|hostile|vm)/)?[^/]*\.sh$|tests/conformance\.py$|rust/[^/]*/tests/|tools/(fuzz|target)/"
+    r"|scripts/(bench|bench\.d/.*|conformance|fuzz|lint|rust-project|soak)$"
+)
 # What jobs are written for unless they say otherwise.
 NATIVE = "x86_64"
-COMPLAINT = re.compile(r"^==== (?:\S+ )?the kernel complains ====\n(?:\[[^\]]*\])* *((.*)(?:\n\[.*)*)", re.MULTILINE)
+COMPLAINT = re.compile(r"^==== (?:(\S+): )?the kernel complains ====\n((?:\[[^\]]*\])* *(?:.*)(?:\n\[.*)*)", re.MULTILINE)
+# What says in a report that a module of USB/IP was at it.
+OF_USBIP = re.compile(r"\[(usbip_core|usbip_host|vhci_hcd|usbip_vudc)\b")
+# Lines of a report that are shown when a job fails; the log has all.
+REPORT_SHOWN = 40
 READS = re.compile(r"^\s*\. /(tests/[\w-]+\.sh)$", re.MULTILINE)
 HEADER = re.compile(r"^# (vm|debug|kernels|once|modules|matrix|expect|complaint|arch|again): *(.*)$")
 # How scripts/vm ends when the kernel complained, and when the job hung.
@@ -71,7 +81,7 @@ DEBUG_MEMORY = 2
 class Case:
     """One boot (or pair) with one set of options."""
 
-    def __init__(self, name, command, jobs, head=None):
+    def __init__(self, name, command, jobs, head=None, sides_with_c=()):
         head = head or {}
         self.name = name
         self.command = command
@@ -80,6 +90,7 @@ class Case:
         self.slots = len(jobs)
         self.again = head.get("again") != "no"
         self.complaint = head.get("complaint")
+        self.sides_with_c = sides_with_c
 
     @property
     def timeout(self):
@@ -162,7 +173,8 @@ def pair_cases(path, name, head, kernel, place, common, modules):
         server, client = item.split("/")
         sides = ["--server", "--modules", server, "--client", "--modules", client]
         jobs = [path, path[: -len(".server.sh")] + ".client.sh"]
-        yield Case(f"{place}/{server}-{client}/{name}", [TOP + "/scripts/vm-pair", *common, *sides, *jobs], jobs, head)
+        with_c = [side for side, modules in (("server", server), ("client", client)) if modules == "c"]
+        yield Case(f"{place}/{server}-{client}/{name}", [TOP + "/scripts/vm-pair", *common, *sides, *jobs], jobs, head, with_c)
 
 
 class Schedule:
@@ -244,7 +256,7 @@ def is_elsewhere(path):
     """Whether that belongs to single cases, as jobs and the scripts that they read do, or to none, as what runs without
     a kernel does."""
     path = os.path.relpath(path, TOP)
-    return bool(re.match(r"tests/((host|hostile|vm)/)?[^/]*\.sh$|rust/[^/]*/tests/|tools/fuzz/|tools/target/", path))
+    return bool(ELSEWHERE.match(path))
 
 
 class Notes:
@@ -322,7 +334,7 @@ class Outcome:
     def complaint_fits(self):
         """The kernel complained of what the job is about, if the job says what that is."""
         wanted = self.case.complaint
-        return not wanted or bool(self.complaint and re.search(wanted, self.complaint[1]))
+        return not wanted or bool(self.complaint and re.search(wanted, self.complaint[2]))
 
     @property
     def came_to_its_end(self):
@@ -334,6 +346,22 @@ class Outcome:
         """Only checks failed, as they may when this machine has too much to do."""
         return not self.passed and self.case.again and self.came_to_its_end
 
+    @property
+    def is_of_c(self):
+        """The kernel complained of the C modules, on the side that has them."""
+        complaint = self.complaint
+        return bool(complaint and complaint[1] in self.case.sides_with_c and OF_USBIP.search(complaint[2]))
+
+    @property
+    def deserves_another(self):
+        return self.hurried or self.is_of_c
+
+    @property
+    def reasons(self):
+        """What to tell of a failure beside its status, one line each."""
+        report = self.complaint[2].splitlines()[:REPORT_SHOWN] if self.complaint else []
+        return [*(f"not ok {what}" for what in self.failures), *report]
+
     def tell(self, tally, note=""):
         case = self.case
         if self.passed:
@@ -342,7 +370,7 @@ class Outcome:
             return
         # A job whose checks failed ends with a status of its own; that is one failure, not two.
         own = 0 if self.failures and self.came_to_its_end else 1
-        lines = [f"    not ok {what}" for what in self.failures]
+        lines = [f"    {reason}" for reason in self.reasons]
         lines.append(f"not ok {case.name} ({self.seconds:.0f} s, status {self.status}{note}, log {self.log})")
         tally.add(self.good, len(self.failures) + own, *lines)
 
@@ -360,9 +388,10 @@ def run_beside_others(schedule, tally, logs):
             outcome = run_case(case, logs)
         finally:
             schedule.done(case)
-        if outcome.hurried:
-            what = "; ".join(outcome.failures) or f"status {outcome.status}"
-            print(f"# {case.name} failed beside others, log {outcome.log}: {what}", flush=True)
+        if outcome.deserves_another:
+            what = "".join(f"\n#     {reason}" for reason in outcome.reasons)
+            why = "failed by a fault of the C modules" if outcome.is_of_c else "failed beside others"
+            print(f"# {case.name} {why}, status {outcome.status}, log {outcome.log}{what}", flush=True)
             again.append(outcome)
         else:
             outcome.tell(tally)
@@ -386,7 +415,7 @@ def run_jobs(chosen, machines, tally, logs):
         if schedule.machines == 1 or len(again) > MOST_RUN_AGAIN:
             outcome.tell(tally)
         else:
-            run_case(outcome.case, logs, ".alone").tell(tally, ", alone: it failed beside others")
+            run_case(outcome.case, logs, ".alone").tell(tally, ", alone: it failed before")
 
 
 def run_unit_tests(tally, logs):
