@@ -188,8 +188,9 @@ impl<T: Transmit> Outlet<T> {
     /// Returns why; `None` if it was told to stop.
     pub(crate) fn run(&self, output: &Signal, stop: &ShouldStop) -> Option<Fault> {
         Alarm::with(output, |alarm| {
-            while !stop.get() {
+            loop {
                 match self.step() {
+                    Ok(Step::More) if stop.get() => break,
                     Ok(Step::More) => continue,
                     Ok(Step::Done) => {}
                     Ok(Step::Watch(period)) => alarm.ring_after(period),

@@ -373,6 +373,7 @@ fn command(seqnum: Seqnum, devid: DevId, urb: &Queued) -> CmdSubmit {
 }
 
 /// Appends to the buffer, in which there is room.
+#[inline]
 fn append(small: &mut KVVec<u8>, bytes: &[u8]) {
     // There is room, so nothing is allocated.
     if small.extend_from_slice(bytes, GFP_ATOMIC).is_err() {

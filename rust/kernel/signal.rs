@@ -68,6 +68,7 @@ impl Signal {
     }
 
     /// Lowers the signal. Gives whether it was raised. Any context.
+    #[inline]
     pub fn take(&self) -> bool {
         self.raised.xchg(false, Full)
     }

@@ -129,6 +129,7 @@ impl Receiver {
 
     /// Returns how many bytes there are from here to the end of the next header, without the data in between: those
     /// that can be read ahead without reading any data of the PDU behind it.
+    #[inline]
     pub fn ahead(&self) -> usize {
         let packets = match self.state {
             State::Header => 0,

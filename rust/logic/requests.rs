@@ -422,6 +422,7 @@ where
         self.take_at(self.map.find(seqnum)?)
     }
 
+    #[inline]
     fn take_at(&mut self, place: Place) -> Option<Submission<U, E>> {
         let Some(Entry::Submit(submission)) = self.map.remove_at(place) else {
             return None;

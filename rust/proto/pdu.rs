@@ -146,6 +146,7 @@ impl CmdSubmit {
     /// The value of the command field.
     pub const COMMAND: u32 = 1;
 
+    #[inline]
     fn from_header(header: &Header) -> Result<Self, DecodeError> {
         let direction = header.direction.get();
         let body = header.submit();
@@ -191,6 +192,7 @@ impl CmdUnlink {
     /// The value of the command field.
     pub const COMMAND: u32 = 2;
 
+    #[inline]
     fn from_header(header: &Header) -> Self {
         Self {
             seqnum: Seqnum::new(header.seqnum.get()),
@@ -222,6 +224,7 @@ impl RetSubmit {
     /// The value of the command field.
     pub const COMMAND: u32 = 3;
 
+    #[inline]
     fn from_header(header: &Header) -> Self {
         let body = header.submitted();
         Self {
@@ -257,6 +260,7 @@ impl RetUnlink {
     /// The value of the command field.
     pub const COMMAND: u32 = 4;
 
+    #[inline]
     fn from_header(header: &Header) -> Self {
         Self {
             seqnum: Seqnum::new(header.seqnum.get()),

@@ -59,6 +59,7 @@ impl<U, E> Submission<U, E> {
         }
     }
 
+    #[inline]
     pub(super) fn into_urb(self) -> Option<U> {
         self.progress.into_urb()
     }
@@ -87,6 +88,7 @@ impl<U, E> Progress<U, E> {
         None
     }
 
+    #[inline]
     pub(super) fn into_urb(self) -> Option<U> {
         match self {
             Self::Unsent(urb) | Self::Sent(urb) => Some(urb),
