@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * uxabi calls|carry|ends|races|stalls|many|once ATTACH
+ * uxabi calls|carry|batches|ends|races|stalls|many|once ATTACH
  *
  * What include/uapi/linux/usbip_ux.h and Documentation/ux.md promise, asked of the node by a program that knows nothing
  * else. ATTACH is the `attach` of a controller with free ports, whose devices this program is. Prints a line a result.
@@ -9,6 +9,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <linux/usbdevice_fs.h>
 #include <linux/usbip_ux.h>
 #include <poll.h>
 #include <pthread.h>
@@ -334,6 +336,193 @@ static void carry(void)
 	close(node);
 }
 
+/* A device with an endpoint in either direction, of no class: what it says of itself. */
+static const unsigned char device_descriptor[18] = {
+	18, 1, 0x00, 0x02, 0xff, 0, 0, 64, 0x09, 0x12, 0x01, 0x00, 0, 1, 0, 0, 0, 1,
+};
+static const unsigned char configuration[32] = {
+	9, 2, 32, 0, 1, 1, 0, 0x80, 50,
+	9, 4, 0, 0, 2, 0xff, 0, 0, 0,
+	7, 5, 0x81, 2, 0x00, 0x02, 0,
+	7, 5, 0x02, 2, 0x00, 0x02, 0,
+};
+
+#define BATCH 8
+#define PIECE 64
+
+static void put(unsigned char *header, int at, uint32_t value)
+{
+	header[at] = value >> 24;
+	header[at + 1] = value >> 16;
+	header[at + 2] = value >> 8;
+	header[at + 3] = value;
+}
+
+/* The answer to a request, with so many bytes of data. */
+static int answered(unsigned char *to, const unsigned char *request, int status, const void *data, int length)
+{
+	memset(to, 0, HEADER);
+	put(to, 0, 3);
+	memcpy(to + 4, request + 4, 4);
+	put(to, 20, status);
+	put(to, 24, length);
+	if (data)
+		memcpy(to + HEADER, data, length);
+	return data ? HEADER + length : HEADER;
+}
+
+/* Answers a control request as that device does: what there is no descriptor for is stalled. */
+static void control(int node, const unsigned char *request)
+{
+	const unsigned char *setup = request + 40, *data = NULL;
+	unsigned char answer[HEADER + sizeof(configuration)];
+	int length = 0, status = 0, wanted = setup[6] | setup[7] << 8;
+
+	if (setup[0] == 0x80 && setup[1] == 6 && setup[3] == 1)
+		data = device_descriptor, length = sizeof(device_descriptor);
+	else if (setup[0] == 0x80 && setup[1] == 6 && setup[3] == 2)
+		data = configuration, length = sizeof(configuration);
+	else if (setup[0] & 0x80)
+		status = -EPIPE;
+	length = answered(answer, request, status, data, length < wanted ? length : wanted);
+	if (write(node, answer, length) != length)
+		printf("not ok a control request is answered\n"), failures++;
+}
+
+/* The device in usbfs, once it is configured, or -1. */
+static int usbfs(void)
+{
+	unsigned int interface = 0, bus, number;
+	char text[64] = "", *end;
+	glob_t found;
+	int fd = -1;
+
+	if (glob("/sys/bus/usb/devices/*/idVendor", 0, NULL, &found))
+		return -1;
+	for (size_t at = 0; at < found.gl_pathc && fd < 0; at++) {
+		const char *names[] = { "idVendor", "bConfigurationValue", "busnum", "devnum" };
+		unsigned long values[4] = { 0 };
+
+		for (int name = 0; name < 4; name++) {
+			char path[512];
+			int file;
+
+			snprintf(path, sizeof(path), "%.*s/%s", (int)(strrchr(found.gl_pathv[at], '/') - found.gl_pathv[at]),
+				 found.gl_pathv[at], names[name]);
+			file = open(path, O_RDONLY);
+			memset(text, 0, sizeof(text));
+			if (file >= 0 && read(file, text, sizeof(text) - 1) > 0)
+				values[name] = strtoul(text, &end, name ? 10 : 16);
+			if (file >= 0)
+				close(file);
+		}
+		if (values[0] != 0x1209 || values[1] != 1)
+			continue;
+		bus = values[2], number = values[3];
+		snprintf(text, sizeof(text), "/dev/bus/usb/%03u/%03u", bus, number);
+		fd = open(text, O_RDWR);
+	}
+	globfree(&found);
+	if (fd >= 0 && ioctl(fd, USBDEVFS_CLAIMINTERFACE, &interface)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+struct player {
+	int node;
+	int stop;
+};
+
+/* Plays the device, until it is told to stop. */
+static void *played(void *argument)
+{
+	struct player *player = argument;
+	unsigned char request[HEADER];
+
+	while (!__atomic_load_n(&player->stop, __ATOMIC_RELAXED))
+		if (!(polled(player->node, 0) & POLLIN))
+			usleep(10000);
+		else if (read(player->node, request, sizeof(request)) == sizeof(request))
+			control(player->node, request);
+	return NULL;
+}
+
+/* Makes several transfers at once, and reads and answers them with as few calls as possible. */
+static void batch(const char *direction, int node, int fd, int endpoint)
+{
+	static unsigned char data[BATCH][PIECE], requests[BATCH * (HEADER + PIECE)], answers[BATCH * (HEADER + PIECE)];
+	int is_in = endpoint & 0x80, each = is_in ? HEADER : HEADER + PIECE, total = 0, calls = 0, most = 0, length = 0, done = 0;
+	struct usbdevfs_urb urbs[BATCH], *ended;
+	char name[80];
+	long got;
+
+	memset(urbs, 0, sizeof(urbs));
+	for (int at = 0; at < BATCH; at++) {
+		memset(data[at], is_in ? 0 : at, PIECE);
+		urbs[at].type = USBDEVFS_URB_TYPE_BULK;
+		urbs[at].endpoint = endpoint;
+		urbs[at].buffer = data[at];
+		urbs[at].buffer_length = PIECE;
+		if (ioctl(fd, USBDEVFS_SUBMITURB, &urbs[at]))
+			perror("submit"), failures++;
+	}
+	/* Which are in the line now, but for what was taken from it before. */
+	usleep(500000);
+	while (total < BATCH * each && (got = read(node, requests + total, sizeof(requests) - total)) > 0) {
+		total += got;
+		calls++;
+		most = got > most ? got : most;
+	}
+	snprintf(name, sizeof(name), "%s: all requests are read", direction);
+	result(name, BATCH * each, total);
+	snprintf(name, sizeof(name), "%s: most of them by one call (%d calls, at most %d bytes)", direction, calls, most);
+	result(name, 1, most >= (BATCH - 2) * each);
+	for (int at = 0; at < BATCH; at++) {
+		unsigned char reply[PIECE];
+
+		memset(reply, at + 1, sizeof(reply));
+		length += answered(answers + length, requests + at * each, 0, is_in ? reply : NULL, is_in ? PIECE : 0);
+		put(answers + length - (is_in ? HEADER + PIECE : HEADER), 24, PIECE);
+	}
+	snprintf(name, sizeof(name), "%s: all answers are written by one call", direction);
+	result(name, length, of(write(node, answers, length)));
+	for (time_t began = time(NULL); done < BATCH && time(NULL) < began + 20;) {
+		if (ioctl(fd, USBDEVFS_REAPURBNDELAY, &ended)) {
+			usleep(10000);
+			continue;
+		}
+		done += ended == &urbs[done] && !ended->status && ended->actual_length == PIECE &&
+			(!is_in || data[done][0] == done + 1);
+	}
+	snprintf(name, sizeof(name), "%s: all transfers end as they were answered", direction);
+	result(name, BATCH, done);
+}
+
+/* A call takes and gives as many PDUs as there are. */
+static void batches(void)
+{
+	struct player player = { .node = carried(0, 0, NULL) };
+	time_t began = time(NULL);
+	pthread_t thread;
+	int fd;
+
+	/* Who looks for the device waits for it: usbcore holds its lock while it asks for descriptors. */
+	pthread_create(&thread, NULL, played, &player);
+	while ((fd = usbfs()) < 0 && time(NULL) < began + 60)
+		usleep(100000);
+	__atomic_store_n(&player.stop, 1, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	result("the device is there", 1, fd >= 0);
+	if (fd >= 0) {
+		batch("out", player.node, fd, 0x02);
+		batch("in", player.node, fd, 0x81);
+		close(fd);
+	}
+	close(player.node);
+}
+
 /* Begins to run something in a process that is the first of its namespace, and the first of a group there. */
 static pid_t begun_alone(int (*body)(int fd), int fd)
 {
@@ -628,6 +817,8 @@ int main(int argc, char **argv)
 		calls();
 	else if (!strcmp(argv[1], "carry"))
 		carry();
+	else if (!strcmp(argv[1], "batches"))
+		batches();
 	else if (!strcmp(argv[1], "ends"))
 		ends();
 	else if (!strcmp(argv[1], "races"))

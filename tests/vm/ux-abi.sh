@@ -15,7 +15,7 @@ wait_for 10 test -c /dev/usbip-ux || die "no /dev/usbip-ux"
 mode /dev/usbip-ux /dev/usbip-ux 600
 check "the class is usbip" test -e /sys/class/usbip/usbip-ux
 
-for part in calls carry ends races; do
+for part in calls carry batches ends races; do
 	within 240 uxabi $part $VHCI/attach || not_ok "uxabi $part ends with $?"
 	check "$part: the ports become free" wait_for 60 ports_free
 	check "$part: no thread is left" wait_for 10 threads_gone
