@@ -44,6 +44,11 @@ const LARGEST: u32 = 70_000;
 /// Requests that wait for their answers, after which a connection is replaced by another one.
 const MANY: usize = 300;
 
+/// The most packets of an isochronous transfer to a device on QEMU's xHCI. Each is an event at the end, and where there
+/// is no room for one of them that controller loses those behind it, too, among them the ends of commands: what waits
+/// for these waits for ever.
+const XHCI_PACKETS: u32 = 200;
+
 /// How long to wait for the rest of an answer that may have been taken for another.
 const CONFUSION: Duration = Duration::from_secs(5);
 
@@ -211,6 +216,7 @@ impl Target {
         }
         let count = match rng.below(8) {
             0 => 0,
+            1 if self.on_xhci => XHCI_PACKETS,
             1 => 1024,
             _ => 1 + rng.below(32),
         };
