@@ -62,7 +62,9 @@ bench() {
 # alternate COMMAND: with the modules of C and of Rust in turns, then the cases again whose rounds do not agree, then
 # once more to count events
 alternate() {
-	local COUNT AMONG
+	local COUNT AMONG chosen=
+	[ ! -s /root/among ] || chosen=/root/among
+	AMONG=$chosen
 	for ((round = 1; round <= ROUNDS; round++)); do
 		both_of "$1"
 	done
@@ -72,7 +74,7 @@ alternate() {
 		[ -s $AMONG ] || break
 		both_of "$1"
 	done
-	AMONG=
+	AMONG=$chosen
 	[ "$EVENTS" = 0 ] || COUNT=1 both_of "$1"
 }
 

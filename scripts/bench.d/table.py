@@ -5,6 +5,7 @@ import argparse
 import math
 import re
 import sys
+from typing import NamedTuple
 
 from rounds import TOLERANCE, mean, median, read, spread
 
@@ -21,6 +22,14 @@ GADGET = {"bulk": 1 / 20, "control": 1 / 10}
 COUNTED = ("sendmsg", "recvmsg", "wakeups", "allocations")
 # A row of a table: case, what it is compared with, the case itself.
 KNOWN = re.compile(r"^\| ([^|]+?) \| +(\d+) \| +(\d+) \|", re.MULTILINE)
+
+
+class Failure(NamedTuple):
+    """A bar that is missed."""
+
+    text: str
+    # What may be measured again, if it is chance.
+    case: str | None = None
 
 
 class Row:
@@ -44,8 +53,8 @@ def compared(values, what):
 
 def time_rows(values):
     rows = compared(values, "ns")
-    failures = [f"slower than C: {row.case} ({row.ratio:.3f}, spread {row.spread * 100:.1f} %)" for row in rows if row.is_above(1)]
-    return rows, failures
+    slow = [row for row in rows if row.is_above(1)]
+    return rows, [Failure(f"slower than C: {row.case} ({row.ratio:.3f}, spread {row.spread * 100:.1f} %)", row.case) for row in slow]
 
 
 def carried_rows(values):
@@ -56,20 +65,19 @@ def carried_rows(values):
         if case.startswith("ux ") and "ns" in whats and "ns" in usual:
             rows.append(Row(case, usual["ns"]["rust"], whats["ns"]["rust"]))
     slow = [row for row in rows if row.case in CARRIED_CASES and row.ratio > CARRIED]
-    failures = [f"more than {CARRIED} times the kernel's own transport: {row.case} ({row.ratio:.3f})" for row in slow]
+    failures = [Failure(f"more than {CARRIED} times the kernel's own transport: {row.case} ({row.ratio:.3f})", row.case) for row in slow]
     return rows, failures
 
 
 def gadget_rows(values):
     rows = compared(values, "elapsed")
     missed = [row for row in rows if row.ratio > GADGET[row.case.split()[1]]]
-    failures = [f"less than {1 / GADGET[row.case.split()[1]]:.0f} times as fast as C: {row.case} ({1 / row.ratio:.1f})" for row in missed]
-    return rows, failures
+    return rows, [Failure(f"less than {1 / GADGET[row.case.split()[1]]:.0f} times as fast as C: {row.case} ({1 / row.ratio:.1f})", row.case) for row in missed]
 
 
 def memory_rows(values):
     rows = compared(values, "bytes")
-    failures = [f"more memory than C: {row.case} ({row.ratio:.3f})" for row in rows if "idle" in row.case and row.ratio > 1]
+    failures = [Failure(f"more memory than C: {row.case} ({row.ratio:.3f})") for row in rows if "idle" in row.case and row.ratio > 1]
     return rows, failures
 
 
@@ -93,12 +101,13 @@ def changes(timed, memory, known, is_all):
     What memory is taken is a few percent apart from one start of the machine to the next, so C is its only bar.
     """
     measured = [row.case for row in timed + memory]
-    failures = [f"not in the documentation: {case}" for case in measured if case not in known]
+    failures = [Failure(f"not in the documentation: {case}") for case in measured if case not in known]
     for row in timed:
         if row.case in known and row.ratio > known[row.case] * (1 + TOLERANCE):
-            failures.append(f"worse than it was: {row.case} ({row.ratio:.3f}, was {known[row.case]:.3f})")
+            text = f"worse than it was: {row.case} ({row.ratio:.3f}, was {known[row.case]:.3f})"
+            failures.append(Failure(text, row.case))
     if is_all:
-        failures += [f"not measured: {case}" for case in known if case not in measured]
+        failures += [Failure(f"not measured: {case}") for case in known if case not in measured]
     return failures
 
 
@@ -107,6 +116,7 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--update", action="store_true")
     parser.add_argument("--all", action="store_true", help="all cases were measured")
+    parser.add_argument("--suspects", action="store_true", help="only print the cases that are not as they should be")
     parser.add_argument("document")
     parser.add_argument("outputs", nargs="+")
     options = parser.parse_args()
@@ -124,7 +134,7 @@ def main():
         geometric = math.exp(mean([math.log(row.ratio) for row in times]))
         text += [f"Geometric mean of the ratios: **{geometric:.3f}**.", ""]
         if geometric > MEAN:
-            failures.append(f"the geometric mean is above {MEAN:.2f}: {geometric:.3f}")
+            failures.append(Failure(f"the geometric mean is above {MEAN:.2f}: {geometric:.3f}"))
     if carried:
         text += ["Connections that a program carries, through `/dev/usbip-ux`; instructions per transfer:", ""]
         text += table("in the kernel", "by a program", carried)
@@ -139,19 +149,22 @@ def main():
         text += ["Calls, wake-ups and allocations per transfer in the whole machine, C / Rust:", "", *counts]
     if not text:
         sys.exit("bench: nothing was measured")
-    print("\n".join(text))
 
     with open(options.document) as stream:
         document = stream.read()
     known = {case: int(ours) / int(base) for case, base, ours in KNOWN.findall(document)}
-    if options.check:
+    if options.check or options.suspects:
         failures += changes(times + carried + gadgets, memory, known, options.all)
+    if options.suspects:
+        print("".join(f"{case}\n" for case in sorted({failure.case for failure in failures if failure.case})), end="")
+        return
+    print("\n".join(text))
     if options.update:
         before, _, rest = document.partition(BEGIN)
         _, _, after = rest.partition(END)
         with open(options.document, "w") as stream:
             stream.write(before + BEGIN + "\n\n" + "\n".join(text) + "\n" + END + after)
-    print("\n".join(failures))
+    print("\n".join(failure.text for failure in failures))
     if options.check:
         print("# bench: " + (f"{len(failures)} figures are not as they should be" if failures else "all is as it should be"))
         sys.exit(1 if failures else 0)
