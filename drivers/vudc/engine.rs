@@ -324,7 +324,7 @@ impl Engine {
         } else {
             state
                 .endpoint(endpoint)
-                .is_some_and(|endpoint| endpoint.config.is_some())
+                .is_some_and(|endpoint| endpoint.config().is_some())
         };
         let wanted = endpoint.is_control() && state.presence == Presence::Introduced;
         let descriptor = if wanted { request.peek() } else { None };
@@ -367,7 +367,7 @@ impl Engine {
         let mut state = self.state.lock();
         let slot = state.endpoint(endpoint).ok_or(EINVAL)?;
         let sends = slot
-            .config
+            .config()
             .is_some_and(|config| config.direction() == Direction::In);
         match halt {
             Halt::Clear => {

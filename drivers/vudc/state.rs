@@ -69,10 +69,19 @@ pub(crate) enum Presence {
     Seen,
 }
 
+/// How an endpoint is set up; the control endpoint never is.
+#[derive(Clone, Copy)]
+enum Setup {
+    None,
+    Enabled(EndpointConfig),
+    /// It was. What the host goes on to queue is held as what it had queued: network functions disable an endpoint only
+    /// to get their requests back, and enable it again at once.
+    Disabled(EndpointConfig),
+}
+
 /// One endpoint.
 pub(crate) struct EndpointState {
-    /// How it is set up; the control endpoint never is.
-    pub(crate) config: Option<EndpointConfig>,
+    setup: Setup,
     /// The time between two isochronous packets.
     period: u64,
     pub(crate) halted: bool,
@@ -92,7 +101,7 @@ pub(crate) struct EndpointState {
 impl EndpointState {
     const fn new() -> Self {
         Self {
-            config: None,
+            setup: Setup::None,
             period: 0,
             halted: false,
             wedged: false,
@@ -101,6 +110,22 @@ impl EndpointState {
             urbs: UrbQueue::new(),
             lost_at: None,
             pace: Pace::new(),
+        }
+    }
+
+    /// How it is set up.
+    pub(crate) fn config(&self) -> Option<EndpointConfig> {
+        match self.setup {
+            Setup::Enabled(config) => Some(config),
+            _ => None,
+        }
+    }
+
+    /// How it is set up, or was before it was disabled.
+    fn known(&self) -> Option<EndpointConfig> {
+        match self.setup {
+            Setup::Enabled(config) | Setup::Disabled(config) => Some(config),
+            Setup::None => None,
         }
     }
 
@@ -188,7 +213,7 @@ impl State {
         waiting
     }
 
-    /// The endpoint with that address, and what its transfers are.
+    /// The endpoint that has that address, or had it last, and what its transfers are.
     pub(crate) fn find(
         &self,
         number: u8,
@@ -198,7 +223,7 @@ impl State {
             return Some((Endpoint::CONTROL, TransferKind::Control));
         }
         let endpoint = (*self.addresses.get(slot_of(number, direction))?)?;
-        let config = self.endpoints.get(endpoint.index())?.config?;
+        let config = self.endpoints.get(endpoint.index())?.known()?;
         Some((endpoint, config.kind))
     }
 
@@ -209,10 +234,16 @@ impl State {
         let Some(state) = self.endpoints.get_mut(endpoint.index()) else {
             return false;
         };
-        if state.config.is_some() {
+        if state.config().is_some() {
             return false;
         }
-        state.config = Some(config);
+        if let Some(old) = state.known() {
+            let slot = slot_of(old.address, old.direction());
+            if let Some(slot) = self.addresses.get_mut(slot) {
+                slot.take_if(|other| *other == endpoint);
+            }
+        }
+        state.setup = Setup::Enabled(config);
         state.period = interval_ns(config.interval, full_speed);
         state.halted = false;
         state.wedged = false;
@@ -232,18 +263,13 @@ impl State {
     }
 
     /// Undoes [`Self::enable`]; returns the requests that are to be given back. What the host has queued stays for a
-    /// while: network functions disable an endpoint only to get their requests back, and enable it again at once.
+    /// while.
     pub(crate) fn disable(&mut self, endpoint: Endpoint) -> RequestQueue {
         let Some(state) = self.endpoints.get_mut(endpoint.index()) else {
             return RequestQueue::new();
         };
-        if let Some(config) = state.config.take() {
-            let slot = slot_of(config.address, config.direction());
-            if let Some(slot) = self.addresses.get_mut(slot) {
-                if *slot == Some(endpoint) {
-                    *slot = None;
-                }
-            }
+        if let Some(config) = state.config() {
+            state.setup = Setup::Disabled(config);
         }
         let mut all = core::mem::take(&mut state.ended);
         while let Some(request) = state.requests.pop() {
@@ -278,6 +304,7 @@ impl State {
                 let worth = kind == TransferKind::Control
                     || kind == TransferKind::Isochronous
                     || state.halted
+                    || state.config().is_none()
                     || !state.requests.is_empty();
                 state.urbs.push(urb);
                 if worth {
@@ -336,7 +363,7 @@ impl State {
         }
     }
 
-    /// Ends all requests of the gadget driver.
+    /// Ends all requests of a gadget driver that comes or goes, and what was known of its endpoints.
     pub(crate) fn drain(&mut self) {
         for endpoint in Endpoint::all() {
             let Some(state) = self.endpoints.get_mut(endpoint.index()) else {
@@ -344,6 +371,9 @@ impl State {
             };
             state.halted = false;
             state.wedged = false;
+            if state.config().is_none() {
+                state.setup = Setup::None;
+            }
             while !state.requests.is_empty() {
                 state.retire();
             }

@@ -54,7 +54,7 @@ impl State {
                 break;
             }
             self.turns.pass(endpoint.index());
-            let progress = match self.endpoint(endpoint).and_then(|state| state.config) {
+            let progress = match self.endpoint(endpoint).and_then(|state| state.config()) {
                 None if endpoint.is_control() => match self.control() {
                     Control::Work(work) => return work,
                     Control::Progress(progress) => progress,

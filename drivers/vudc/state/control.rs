@@ -153,15 +153,16 @@ impl State {
         }
     }
 
-    /// The endpoint that a descriptor's address names, the control endpoint too.
+    /// The endpoint that a descriptor's address names, if it is set up; the control endpoint always is.
     fn by_address(&self, address: u8) -> Option<Endpoint> {
         let direction = if address & 0x80 != 0 {
             Direction::In
         } else {
             Direction::Out
         };
-        self.find(address & 0x0f, direction)
-            .map(|(endpoint, _)| endpoint)
+        let (endpoint, _) = self.find(address & 0x0f, direction)?;
+        let state = self.endpoints.get(endpoint.index())?;
+        (endpoint.is_control() || state.config().is_some()).then_some(endpoint)
     }
 
     /// The host halts an endpoint, or ends its halt; says whether there is such an endpoint.
