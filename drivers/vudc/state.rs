@@ -271,7 +271,13 @@ impl State {
         if let Some(config) = state.config() {
             state.setup = Setup::Disabled(config);
         }
-        let mut all = core::mem::take(&mut state.ended);
+        // Also what has ended, but is on its way back yet, counts as shut down: gadget drivers disable endpoints with
+        // locks held that their completions take for success only.
+        let mut all = RequestQueue::new();
+        while let Some(mut request) = state.ended.pop() {
+            request.end(Status::SHUTDOWN);
+            all.push(request);
+        }
         while let Some(request) = state.requests.pop() {
             all.push(request);
         }

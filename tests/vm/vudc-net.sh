@@ -45,9 +45,10 @@ timeout 120 socat -u OPEN:/tmp/blob TCP:10.9.0.1:5001
 wait $!
 check "a copy to the device" cmp /tmp/blob /tmp/uploaded
 
-# A network function disables and enables its endpoints in one go when its interface goes down.
+# A network function disables and enables its endpoints in one go when its interface goes down. The host, which queues
+# transfers meanwhile, must not notice: an endpoint that is not there counts as halted, and all of it would be taken back.
 errors() {
-	cat "/sys/class/net/$near/statistics/rx_errors"
+	cat "/sys/class/net/$near/statistics/"[rt]x_errors | xargs
 }
 before=$(errors)
 for _ in 1 2 3 4 5; do
@@ -55,6 +56,23 @@ for _ in 1 2 3 4 5; do
 	in_device ip link set "$far" up
 	check "the other end answers after it was down" wait_for 60 ping -c 1 -W 5 10.9.0.1
 done
+# flood COMMAND..: UDP to the other end, as fast as it goes
+flood() {
+	while [ -e /tmp/flooding ]; do
+		"$@" socat -u OPEN:/dev/zero,readbytes=1000000 "UDP-SENDTO:$TO:9" 2>/dev/null || sleep 0.01
+	done
+}
+: >/tmp/flooding
+TO=10.9.0.1 flood env &
+TO=10.9.0.2 flood in_device &
+for _ in $(seq 100); do
+	in_device ip link set "$far" down
+	in_device ip link set "$far" up
+	sleep 0.05
+done
+rm /tmp/flooding
+wait
+check "the other end answers after it went under load" wait_for 60 ping -c 1 -W 5 10.9.0.1
 same "errors of the near end meanwhile" "$before" "$(errors)"
 
 detach_all >/dev/null
