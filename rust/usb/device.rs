@@ -135,6 +135,25 @@ impl Device {
         search.found
     }
 
+    /// Waits until no device is on its way to sleep, or from there, on its own. Sleeps.
+    #[doc(alias = "pm_runtime_barrier")]
+    pub(crate) fn settle_all() {
+        /// # Safety
+        ///
+        /// `device` is valid.
+        unsafe extern "C" fn visit(
+            device: *mut bindings::usb_device,
+            _: *mut kernel::ffi::c_void,
+        ) -> kernel::ffi::c_int {
+            // SAFETY: The USB core hands out a device that it holds a reference to.
+            unsafe { bindings::pm_runtime_barrier(&raw mut (*device).dev) };
+            0
+        }
+
+        // SAFETY: `visit` may be called with any second argument.
+        unsafe { bindings::usb_for_each_dev(ptr::null_mut(), Some(visit)) };
+    }
+
     /// The name that sysfs knows the device by.
     pub fn name(&self) -> &CStr {
         let device: &device::Device = self.as_ref();

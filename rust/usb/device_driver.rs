@@ -444,7 +444,10 @@ impl<T: DeviceDriver> Registration<T> {
 impl<T: DeviceDriver> Drop for Registration<T> {
     fn drop(&mut self) {
         self.files = None;
-        // SAFETY: It is registered. When the call returns, no callback runs, nor will.
+        // SAFETY: It is registered. When the call returns, no device has the driver, nor will.
         unsafe { bindings::usb_deregister_device_driver(self.driver.driver.get()) };
+        // A device that had it may have begun to fall asleep when it was let go of: usbcore looks into the driver that
+        // it had then until it sleeps, and nothing above waits for that.
+        Device::settle_all();
     }
 }

@@ -5,7 +5,8 @@
 #
 # A device that sleeps is bound: usbcore had its new driver wake it, who left that to usbcore, so that it was taken for awake
 # and slept on. Transfers did not end, or the reset after them failed. And who was offered a device without a driver, and
-# refused it, kept it from falling asleep ever after.
+# refused it, kept it from falling asleep ever after. When the module is unloaded its devices begin to fall asleep, for which
+# usbcore looks into a driver that was freed meanwhile.
 
 . /tests/lib.sh
 ZERO=0525:a4a0 KEYBOARD=0627:0001
@@ -67,6 +68,17 @@ for id in $(for path in $(devices_on local $KEYBOARD); do echo "${path##*/}"; do
 done
 asleep "$(busid $ZERO)" $ZERO 3.0
 
+echo "# unloaded while it has a device that may fall asleep"
+id=$(busid $ZERO)
+lull "$id"
+for round in 1 2 3 4 5 6 7 8; do
+	bind "$id" >/dev/null || not_ok "round $round: it is bound"
+	check "round $round: usbip-host unloads with a device" within 30 rmmod usbip-host
+	check "  which goes back to its own driver" wait_for 10 driver_is "$USB/$id" usb
+	check "  and falls asleep" wait_for 20 pm "$id" suspended
+	modprobe usbip-host
+done
+echo on >"$USB/$id/power/control"
 stop_usbipd
 check "no thread is left" wait_for 10 threads_gone
 unload
