@@ -210,9 +210,12 @@ impl<T: Transmit> Outlet<T> {
         if let Some(fault) = state.fault {
             return Err(fault);
         }
-        match &mut state.tx {
+        let stepped = match &mut state.tx {
             Some(tx) => tx.step(Wait::Period),
             None => Ok(Step::Done),
-        }
+        };
+        // What was to be sent is half in the buffers: no process that submits may go on with it.
+        state.fault = stepped.as_ref().err().copied();
+        stepped
     }
 }
