@@ -175,7 +175,7 @@ unsafe impl<T: OpenFile> Sync for Registration<T> {}
 impl<T: OpenFile> Registration<T> {
     /// Makes a class, and in it a device with a node of that name.
     ///
-    /// It can be opened from the moment at which this succeeds.
+    /// It can be opened as soon as the node is there, which is just before this succeeds.
     ///
     /// # Errors
     ///
@@ -207,20 +207,7 @@ impl<T: OpenFile> Registration<T> {
         })?;
         this.numbered = true;
 
-        // SAFETY: The class is registered; the format takes one string.
-        from_err_ptr(unsafe {
-            bindings::device_create(
-                this.class.as_ptr(),
-                core::ptr::null_mut(),
-                this.number,
-                core::ptr::null_mut(),
-                c"%s".as_char_ptr(),
-                name.as_char_ptr(),
-            )
-        })?;
-        this.created = true;
-
-        // Last, as from then on files can be opened.
+        // Before the node is there: whoever waits for that opens it at once.
         // SAFETY: Any context that may sleep.
         let cdev = NonNull::new(unsafe { bindings::cdev_alloc() }).ok_or(ENOMEM)?;
         // SAFETY: Just allocated, and nobody else's. The table lives until after `cdev_del`, and,
@@ -236,19 +223,32 @@ impl<T: OpenFile> Registration<T> {
             return Err(error);
         }
         this.cdev = Some(cdev);
+
+        // SAFETY: The class is registered; the format takes one string.
+        from_err_ptr(unsafe {
+            bindings::device_create(
+                this.class.as_ptr(),
+                core::ptr::null_mut(),
+                this.number,
+                core::ptr::null_mut(),
+                c"%s".as_char_ptr(),
+                name.as_char_ptr(),
+            )
+        })?;
+        this.created = true;
         Ok(this)
     }
 }
 
 impl<T: OpenFile> Drop for Registration<T> {
     fn drop(&mut self) {
-        if let Some(cdev) = self.cdev {
-            // SAFETY: By the invariant.
-            unsafe { bindings::cdev_del(cdev.as_ptr()) };
-        }
         if self.created {
             // SAFETY: By the invariant.
             unsafe { bindings::device_destroy(self.class.as_ptr(), self.number) };
+        }
+        if let Some(cdev) = self.cdev {
+            // SAFETY: By the invariant.
+            unsafe { bindings::cdev_del(cdev.as_ptr()) };
         }
         if self.numbered {
             // SAFETY: By the invariant.
