@@ -85,7 +85,10 @@ pub(crate) fn enqueue<'a>(session: &Session<Port>, urb: NewUrb<'a>) -> Outcome<'
     let seqnum = inner.requests.next();
     let (urb, outcome) = match urb.link(&mut inner, seqnum.get()) {
         Ok(linked) => linked,
-        Err(outcome) => return outcome,
+        Err(outcome) => {
+            drop(inner);
+            return outcome;
+        }
     };
     if let Err(urb) = inner.requests.submit(seqnum, urb, pending) {
         let urb = urb.detach(&mut inner);
