@@ -43,7 +43,7 @@ node() {
 # again: a new connection, with a program on each end
 again() {
 	detach_all >/dev/null || return 1
-	wait_for 30 host_is "$id" 1 && wait_for 30 pumps_gone || return 1
+	available "$id" && wait_for 30 pumps_gone || return 1
 	ux_link pair ux-pump "$id" ux-pump 0 3 && NODE=$(node)
 }
 # work: requests of all kinds; whether all of them were served
@@ -113,7 +113,7 @@ check "at random: $((FAULT_COUNT - before)) allocations failed" test $((FAULT_CO
 again
 check "after failures at random it works" work
 detach_all >/dev/null
-check "the device is available again" wait_for 30 host_is "$id" 1
+check "the device is available again" available "$id"
 check "the programs end" wait_for 20 pumps_gone
 # usbtest does not free what it could not submit.
 forget_leaks unlink1
