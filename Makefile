@@ -26,14 +26,17 @@ tools:
 # All kernels that there are modules for, unless one was asked for.
 tested := $(if $(filter file,$(origin KERNEL)),7.2 7.3,$(KERNEL))
 
+# Regular expressions have characters that mean something to the shell, too.
+patterns = $(foreach pattern,$(TESTS),'$(pattern)')
+
 test:
 	@for kernel in $(tested); do KERNEL=$$kernel scripts/build-modules >/dev/null || exit; done
 	@scripts/build-tools >/dev/null
-	@tests/run --kernel '$(tested)' $(TESTS)
+	@tests/run --kernel '$(tested)' $(patterns)
 
 test-arm64:
 	@ARCH=arm64 scripts/build-modules >/dev/null
-	@tests/run --arch arm64 --kernel '$(KERNEL)' $(TESTS)
+	@tests/run --arch arm64 --kernel '$(KERNEL)' $(patterns)
 
 fuzz:
 	@scripts/fuzz $(SECONDS)
@@ -47,10 +50,10 @@ debug-kernel:
 # Unit tests in user space have no kernel to debug.
 test-debug: tools
 	@KERNEL=debug scripts/build-modules
-	@tests/run --kernel debug --no-unit --hostile too $(TESTS)
+	@tests/run --kernel debug --no-unit --hostile too $(patterns)
 
 test-hostile: modules tools
-	@tests/run --hostile only --kernel '$(KERNEL)' $(TESTS)
+	@tests/run --hostile only --kernel '$(KERNEL)' $(patterns)
 
 conformance: tools
 	@scripts/conformance $(if $(filter file,$(origin KERNEL)),,--kernel '$(KERNEL)')
