@@ -477,8 +477,9 @@ static void batch(const char *direction, int node, int fd, int endpoint)
 	}
 	snprintf(name, sizeof(name), "%s: all requests are read", direction);
 	result(name, BATCH * each, total);
-	snprintf(name, sizeof(name), "%s: most of them by one call (%d calls, at most %d bytes)", direction, calls, most);
-	result(name, 1, most >= (BATCH - 2) * each);
+	/* What is taken from the line first is what there is by then, and who submits is in no hurry. */
+	snprintf(name, sizeof(name), "%s: by few calls, several with one of them (%d calls, at most %d bytes)", direction, calls, most);
+	result(name, 1, calls <= 3 && most > each);
 	for (int at = 0; at < BATCH; at++) {
 		unsigned char reply[PIECE];
 
