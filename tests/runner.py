@@ -324,7 +324,8 @@ class Outcome:
         self.log = os.path.relpath(log)
         self.good = sum(1 for bad, _ in results if not bad)
         self.failures = [what for bad, what in results if bad]
-        self.complaint = COMPLAINT.search(text)
+        self.complaints = list(COMPLAINT.finditer(text))
+        self.complaint = self.complaints[0] if self.complaints else None
 
     @property
     def passed(self):
@@ -348,9 +349,10 @@ class Outcome:
 
     @property
     def is_of_c(self):
-        """The kernel complained of the C modules, on the side that has them."""
-        complaint = self.complaint
-        return bool(complaint and complaint[1] in self.case.sides_with_c and OF_USBIP.search(complaint[2]))
+        """The kernel complained of the C modules, on the side that has them, and of nothing else anywhere."""
+        with_c = self.case.sides_with_c
+        found = self.complaints
+        return bool(found) and all(side in with_c and OF_USBIP.search(text) for side, text in (match.groups() for match in found))
 
     @property
     def deserves_another(self):
