@@ -158,7 +158,8 @@ devices_on() {
 		case $side:$real in
 			remote:*/vhci_hcd.*) echo "$real" ;;
 			local:*/vhci_hcd.*) ;;
-			local:*) echo "$real" ;;
+			# A device that goes meanwhile leads nowhere, and could be of either side.
+			local:/sys/devices/*) echo "$real" ;;
 		esac
 	done
 }
@@ -440,11 +441,12 @@ leak_rounds() {
 	same "$name: no socket stays" "$(cat /tmp/sock.0)" "$(awk '/^TCP:/ { print $3 }' /proc/net/sockstat)"
 }
 
+# The last thing that the round said goes with the failure: who runs the tests is told no more.
 round_failed() {
 	local name=$1 which=$2
 	shift 2
 	sed 's/^/# /' /tmp/round
-	not_ok "$name" "$which failed: $*"
+	not_ok "$name" "$which failed: $*: $(tail -n 1 /tmp/round)"
 }
 
 # forget_leaks FUNCTION..: what these functions of the kernel itself lose is not to be reported, on a kernel that looks

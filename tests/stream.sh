@@ -54,6 +54,7 @@ came_to_rest() {
 	check "$1: the reader ends" wait_for $STREAM_LIMIT stream_ended
 	check "$1: the disk goes away" wait_for $STREAM_LIMIT disk_gone
 	check "$1: the port becomes free" wait_for $STREAM_LIMIT ports_free
+	check "$1: the device is forgotten" wait_for 20 no_imports
 	check "$1: no thread is left" wait_for 10 threads_gone
 }
 

@@ -22,7 +22,8 @@ begin() {
 	wait_for 20 host_is "$id" 1 && attach "$id" $ID && stream_start $ID
 }
 rest() {
-	wait_for $STREAM_LIMIT stream_ended && wait_for $STREAM_LIMIT disk_gone && wait_for $STREAM_LIMIT ports_free && wait_for 10 threads_gone
+	wait_for $STREAM_LIMIT stream_ended && wait_for $STREAM_LIMIT disk_gone && wait_for $STREAM_LIMIT ports_free &&
+		wait_for 20 no_imports && wait_for 10 threads_gone
 }
 
 by_detach() {
@@ -35,35 +36,26 @@ by_unbind() {
 	begin && usbip unbind -b "$id" && rest
 }
 by_unplug() {
-	begin && gadget_unplug disk && rest
-	gadget_plug disk
-	wait_for 20 has_local $ID
-	id=$(busid $ID)
+	begin && gadget_unplug disk && rest && gadget_plug disk && wait_for 20 has_local $ID && id=$(busid $ID)
 }
 by_rmmod() {
-	begin && rmmod vhci-hcd && wait_for $STREAM_LIMIT stream_ended && wait_for $STREAM_LIMIT disk_gone && rmmod usbip-host
-	modprobe vhci-hcd
-	modprobe usbip-host
+	begin && rmmod vhci-hcd && wait_for $STREAM_LIMIT stream_ended && wait_for $STREAM_LIMIT disk_gone && rmmod usbip-host &&
+		modprobe vhci-hcd && modprobe usbip-host
 }
 # Nobody answers: what is queued is given up.
 by_silence() {
-	fdwrite -w 60 unix-stream $VHCI/attach '15 {} 65538 5'
-	sleep 0.3
-	echo 15 >$VHCI/detach && wait_for 20 ports_free && wait_for 10 threads_gone
+	fdwrite -w 60 unix-stream $VHCI/attach '15 {} 65538 5' && sleep 0.3 && echo 15 >$VHCI/detach && wait_for 20 ports_free && wait_for 10 threads_gone
 }
 # A request for memory, and then nothing more: the server gives all of it back.
 by_half_request() {
-	bind "$id"
-	wait_for 20 host_is "$id" 1 || return
-	fdwrite -w 1 unix-stream "$USB/$id/usbip_sockfd" '{}\n'
-	wait_for 20 host_is "$id" 1
+	bind "$id" && wait_for 20 host_is "$id" 1 && fdwrite -w 1 unix-stream "$USB/$id/usbip_sockfd" '{}\n' && wait_for 20 host_is "$id" 1
 }
 
 # All ways, or those of the command line.
 ways() {
 	local way
 	for way in ${WAYS:-detach server unbind unplug rmmod silence half_request}; do
-		by_$way || { echo "by $way" >&2; return 1; }
+		by_$way || { echo "by $way"; return 1; }
 	done
 }
 before="$(users usbip_core) $(users usbcore)"
