@@ -87,7 +87,7 @@ help:
 	@echo 'make test         unit tests and the jobs in virtual machines, on 7.2 and 7.3 unless KERNEL= is given; TESTS="name .." runs some'
 	@echo 'make test-arm64   load the modules on an emulated arm64 machine and share a device there'
 	@echo 'make debug-kernel build the debug kernel: sanitizers, lockdep, fault injection; a quarter of an hour, once'
-	@echo 'make test-debug   all tests in virtual machines on that kernel, and the unit tests of its modules; hours, RESUME=1 goes on'
+	@echo 'make test-debug   all tests in virtual machines on that kernel, and the unit tests of its modules; an hour and a half, RESUME=1 goes on'
 	@echo 'make test-hostile peers that say whatever they like, against the modules; half an hour or more'
 	@echo 'make fuzz         fuzz the wire and logic crates; SECONDS=n in all (60)'
 	@echo 'make soak         PDUs at random against the modules in a machine; HOURS=n (1; 0.2 is 12 minutes)'
