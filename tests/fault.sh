@@ -92,6 +92,11 @@ failing() {
 	return $status
 }
 
+# exhausted NAME: the loop that failed one allocation after the other ended because there were no more of them
+exhausted() {
+	same "$1: each of its allocations was failed" "" "$FAULT_HIT"
+}
+
 # tasks NAME: the numbers of the processes and threads of that name, which is a pattern; fails if there is none
 tasks() {
 	local files
@@ -199,6 +204,7 @@ in_thread() {
 		[ $worked = 0 ] || works 0 "$@" || { again && works 0 "$@"; } ||
 			{ FAILS[$name]=$((FAILS[$name] + 1)); echo "# $name: allocation $n of $*"; }
 	done
+	[ -z "$FAULT_HIT" ] || echo "# $name: $* has more than $most allocations"
 }
 
 # in_new_thread NAME MOST COMMAND..: the first allocations in the life of a thread, whose buffers and tables have yet to
@@ -227,6 +233,7 @@ in_new_thread() {
 		tasks "$name" >/dev/null || ENDS[$name]=$((ENDS[$name] + 1))
 	done
 	unset GO FIRST
+	[ -z "$FAULT_HIT" ] || echo "# $name: a new one has more than $most allocations"
 	again || { FAILS[$name]=$((FAILS[$name] + 1)); echo "# $name: after $n"; }
 }
 

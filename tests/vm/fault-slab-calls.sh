@@ -34,6 +34,7 @@ each() {
 		[ -n "$FAULT_HIT" ] || break
 	done
 	EACH=$((n - 1))
+	exhausted "$name"
 	same "$name: $EACH allocations, $refused of them refused it" 0 $failed
 	same "$name: without a failure it works" 0 $status
 }
@@ -283,6 +284,7 @@ for row in '1 1 0 usbip-core' '100 1 11 usbip-host' '100 13 11 vhci-hcd controll
 		[ -n "$FAULT_HIT" ] || break
 		hits=$((hits + 1))
 	done
+	exhausted "$name $options"
 	same "$name $options: without a failure it loads" 0 $status
 	same "$name $options: with $hits failures, loading is refused $refused times and leaves nothing" 0 $failed
 	case $name in

@@ -49,6 +49,7 @@ for row in '-t 15 -c 1 -s 4096 -g 2' '-t 16 -c 1 -s 4096 -g 2'; do
 		# shellcheck disable=SC2086
 		[ $worked = 0 ] || works 0 $row || { again && works 0 $row; } || failed=$((failed + 1))
 	done
+	exhausted "submit ($row)"
 	same "submit ($row): works again after each of $hits failures" 0 $failed
 	check "submit ($row): allocations failed" test $hits != 0
 done

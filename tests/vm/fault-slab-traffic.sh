@@ -53,6 +53,7 @@ submits() {
 		hits=$((hits + 1))
 		[ $worked = 0 ] || works 0 "$@" || { again && works 0 "$@"; } || failed=$((failed + 1))
 	done
+	exhausted "submit ($*)"
 	same "submit ($*): works again after each of $hits failures" 0 $failed
 	SUBMITS=$hits
 }
@@ -165,6 +166,7 @@ for name in stub_rx stub_tx; do
 		[ -n "$FAULT_HIT" ] || break
 		hits=$((hits + 1))
 	done
+	exhausted "$name"
 	same "$name: of $hits failures $ended end the connection, the others leave no request without an answer" 0 $failed
 	same "$name: without a failure all is answered" $((ANSWERS + DATA)) "$size"
 	check "$name: allocations failed" test $hits -gt 3

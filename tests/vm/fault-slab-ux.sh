@@ -29,6 +29,7 @@ for ((n = 1; n < 100; n++)); do
 	{ wait_for 20 ports_free && wait_for 10 unused usbip-ux; } || failed=$((failed + 1))
 	[ -n "$FAULT_HIT" ] || break
 done
+exhausted "opening and attaching"
 same "opening and attaching: $((n - 1)) allocations, $refused of them refused it" 0 $failed
 check "some of them are needed" test $refused -gt 3
 same "without a failure it works" 0 $status
