@@ -92,9 +92,9 @@ failing() {
 	return $status
 }
 
-# exhausted NAME: the loop that failed one allocation after the other ended because there were no more of them
+# exhausted NAME N LIMIT: the loop that failed one allocation after the other ended because there were no more of them
 exhausted() {
-	same "$1: each of its allocations was failed" "" "$FAULT_HIT"
+	check "$1: each of its allocations was failed" test "$2" -lt "$3"
 }
 
 # tasks NAME: the numbers of the processes and threads of that name, which is a pattern; fails if there is none
@@ -183,12 +183,20 @@ testusb_row() {
 
 declare -A HITS=() ENDS=() FAILS=()
 
-# in_thread NAME MOST ROW..: fail the thread's first, second, .. allocation of what works, until it has no more of them
+# thread_failed NAME WHY: counts
+thread_failed() {
+	FAILS[$1]=$((FAILS[$1] + 1))
+	echo "# $1: $2"
+}
+
+# in_thread NAME MOST ROW..: fail the thread's first, second, .. allocation of what works, until it has no more of them,
+# or MOST were failed. What works without one of them is no end if it does not work: the failure before may have cost the
+# connection later.
 in_thread() {
-	local name=$1 most=$2 n task before worked
+	local name=$1 most=$2 n task before worked misses=0
 	shift 2
 	for ((n = 1; n <= most; n++)); do
-		tasks "$name" >/dev/null || again || { FAILS[$name]=$((FAILS[$name] + 1)); continue; }
+		tasks "$name" >/dev/null || again || { thread_failed "$name" "allocation $n of $*: no connection"; continue; }
 		task=$(tasks "$name")
 		fault_count
 		before=$FAULT_COUNT
@@ -197,14 +205,19 @@ in_thread() {
 		worked=$?
 		faults_since "$before"
 		disarm "$task"
-		[ -n "$FAULT_HIT" ] || break
+		if [ -z "$FAULT_HIT" ]; then
+			[ $worked != 0 ] || break
+			[ $((misses += 1)) -lt 5 ] && again || { thread_failed "$name" "$*: does not work without a failure"; break; }
+			n=$((n - 1))
+			continue
+		fi
 		HITS[$name]=$((HITS[$name] + 1))
 		[ -e "/proc/$task" ] || ENDS[$name]=$((ENDS[$name] + 1))
 		# What failed may have cost the connection; the next one works.
 		[ $worked = 0 ] || works 0 "$@" || { again && works 0 "$@"; } ||
-			{ FAILS[$name]=$((FAILS[$name] + 1)); echo "# $name: allocation $n of $*"; }
+			thread_failed "$name" "allocation $n of $*"
 	done
-	[ -z "$FAULT_HIT" ] || echo "# $name: $* has more than $most allocations"
+	[ $n -le "$most" ] || echo "# $name: $* has more than $most allocations"
 }
 
 # in_new_thread NAME MOST COMMAND..: the first allocations in the life of a thread, whose buffers and tables have yet to
@@ -216,14 +229,13 @@ in_new_thread() {
 	[ "$name" = "${name#vhci}" ] || FIRST=vhci
 	for ((n = 1; n <= most; n++)); do
 		rm -f $GO
-		disconnect || { FAILS[$name]=$((FAILS[$name] + 1)); continue; }
-		"$@" &
-		connecting=$!
-		wait_for 10 tasks "$name"
+		disconnect || { thread_failed "$name" "the connection before does not end"; continue; }
 		fault_count
 		before=$FAULT_COUNT
+		"$@" &
+		connecting=$!
 		# shellcheck disable=SC2046
-		arm $n $(tasks "$name")
+		wait_for 10 tasks "$name" && arm $n $(tasks "$name") || thread_failed "$name" "there is no new one"
 		: >$GO
 		wait $connecting
 		wait_for 4 settled
@@ -233,8 +245,8 @@ in_new_thread() {
 		tasks "$name" >/dev/null || ENDS[$name]=$((ENDS[$name] + 1))
 	done
 	unset GO FIRST
-	[ -z "$FAULT_HIT" ] || echo "# $name: a new one has more than $most allocations"
-	again || { FAILS[$name]=$((FAILS[$name] + 1)); echo "# $name: after $n"; }
+	[ $n -le "$most" ] || echo "# $name: a new one has more than $most allocations"
+	again || thread_failed "$name" "no connection after new ones"
 }
 
 # settled: there is a device, or the connection has ended

@@ -619,10 +619,14 @@ static void ends(void)
 	child = fork();
 	if (!child) {
 		other = carried(3, 0, NULL);
+		if (write(pipefd[1], "", 1) != 1)
+			_exit(9);
 		while (read(other, half, sizeof(half)) > 0)
 			;
 		_exit(0);
 	}
+	if (read(pipefd[0], &byte, 1) != 1)
+		exit(2);
 	usleep(500000);
 	kill(child, SIGKILL);
 	result("f10: a process that is killed in a read", child, waitpid(child, &status, 0));

@@ -62,7 +62,10 @@ load_dummy high
 gadget_zero
 modprobe -a ehci_pci xhci_pci vhci-hcd
 start_usbipd
-wait_for 30 has_local $KEYBOARD || die "no keyboard"
+both() {
+	[ "$(devices_on local $KEYBOARD | wc -l)" = 2 ]
+}
+wait_for 30 both || die "not both keyboards"
 for id in $(for path in $(devices_on local $KEYBOARD); do echo "${path##*/}"; done); do
 	asleep "$id" $KEYBOARD 1.0
 done

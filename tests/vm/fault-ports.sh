@@ -76,7 +76,7 @@ for ((round = 0; round < DEVICES; round++)); do
 		within 60 sh -c "echo $port >$VHCI/detach" &
 	done
 	wait
-	wait_for 60 ports_free || bad=$((bad + 1))
+	wait_for 60 ports_free && wait_for 60 no_imports || bad=$((bad + 1))
 	wait_for 60 idle || bad=$((bad + 1))
 done
 same "$DEVICES rounds of four devices" 0 $bad

@@ -34,7 +34,7 @@ each() {
 		[ -n "$FAULT_HIT" ] || break
 	done
 	EACH=$((n - 1))
-	exhausted "$name"
+	exhausted "$name" $n 400
 	same "$name: $EACH allocations, $refused of them refused it" 0 $failed
 	same "$name: without a failure it works" 0 $status
 }
@@ -151,7 +151,8 @@ exec 5>&-
 wait_for 20 host_is "$id" 1
 
 # A connection is taken down by workers of the kernel, who also reset the device, enumerate and disconnect.
-# in_workers NAME MOST AFTER COMMAND..: as `some`, but what fails are allocations of workers, up to the MOSTth
+# in_workers NAME MOST AFTER COMMAND..: as `some`, but what fails are allocations of workers, up to the MOSTth. If none did,
+# it may have been a worker that was not there yet: it is tried once more.
 in_workers() {
 	local name=$1 most=$2 after=$3 n before failed=0 hit=0 quiet=0 workers
 	shift 3
@@ -163,8 +164,11 @@ in_workers() {
 		"$@"
 		faults_since "$before"
 		disarm "${workers[@]}"
-		# It may have been a worker that was not there yet.
-		[ -n "$FAULT_HIT" ] && { hit=$((hit + 1)); quiet=0; } || quiet=$((quiet + 1))
+		if [ -n "$FAULT_HIT" ]; then
+			hit=$((hit + 1)) quiet=0
+		else
+			n=$((n - 1)) quiet=$((quiet + 1))
+		fi
 		$after || { failed=$((failed + 1)); echo "# $name: allocation $n"; }
 	done
 	IN_WORKERS=$hit
@@ -186,6 +190,7 @@ host_again() {
 }
 to_silent
 in_workers "the exporting side's end" 400 host_again end_of_host
+exhausted "the exporting side's end" $IN_WORKERS 400
 check "the reset had failures: $IN_WORKERS" test $IN_WORKERS -gt 5
 write -1 "$USB/$id/usbip_sockfd"
 exec 5>&-
@@ -202,6 +207,7 @@ not_imported() {
 }
 imported
 in_workers "the importing side's end" 400 imported gone
+exhausted "the importing side's end" $IN_WORKERS 400
 gone
 import() {
 	connect "$id"
@@ -223,10 +229,11 @@ for file in $VHCI/status $VHCI/nports $VHCI/usbip_debug "$USB/$id/usbip_status" 
 	none "read $(basename $file)" readable read_self $file
 done 2>/dev/null
 
-# rebind gives the device to its usual driver, whatever fails on the way.
+# rebind gives the device to its usual driver, or leaves it without one if what that asks for failed. It can be bound again.
 rebound() {
-	write "$id" $HOST/bind 2>/dev/null
-	wait_for 10 test -e "$USB/$id/usbip_status" || { usbip bind -b "$id" >/dev/null 2>&1; [ -e "$USB/$id/usbip_status" ]; }
+	[ "$1" != 0 ] || [ -n "$FAULT_HIT" ] || driver_is "$USB/$id" usb || return 1
+	write "$id" $HOST/bind 2>/dev/null || usbip bind -b "$id" >/dev/null 2>&1
+	wait_for 10 test -e "$USB/$id/usbip_status"
 }
 write "$id" $HOST/unbind
 some rebind rebound write "$id" $HOST/rebind
@@ -263,9 +270,13 @@ loaded() {
 }
 folder=/lib/modules/$(uname -r)/updates
 # What is asked for first is what a module cannot be without. Later, when root hubs are enumerated, most failures are
-# survived, and some of them will do. Of a second controller, whose failure undoes the first, too. Each row: up to which
-# one each allocation fails, every how manyeth then, how many are fatal at least, and what is loaded.
+# survived, and some of them will do, others each time: the seed says which. Of a second controller, whose failure undoes
+# the first, too. Each row: up to which one each allocation fails, every how manyeth then in the mean, how many are fatal at
+# least, and what is loaded.
 modprobe udc-core
+SEED=${SEED:-$RANDOM}
+RANDOM=$SEED
+echo "# SEED=$SEED"
 for row in '1 1 0 usbip-core' '100 1 11 usbip-host' '100 13 11 vhci-hcd controllers=1 ports=1' \
 	'0 29 1 vhci-hcd controllers=2 ports=1' '100 13 11 usbip-vudc num=1' '100 1 4 usbip-ux'; do
 	read -r each step least name options <<<"$row"
@@ -275,7 +286,7 @@ for row in '1 1 0 usbip-core' '100 1 11 usbip-host' '100 13 11 vhci-hcd controll
 	fault_loading "$MODULE"
 	rmmod "$MODULE"
 	failed=0 refused=0 hits=0
-	for ((n = 1; n < 3000; n += n < each ? 1 : step)); do
+	for ((n = 1; n < 3000; n += n < each ? 1 : 1 + RANDOM % (2 * step - 1))); do
 		# shellcheck disable=SC2086
 		failing $n exec insmod $folder/$name.ko $options 2>/dev/null
 		status=$?
@@ -284,7 +295,7 @@ for row in '1 1 0 usbip-core' '100 1 11 usbip-host' '100 13 11 vhci-hcd controll
 		[ -n "$FAULT_HIT" ] || break
 		hits=$((hits + 1))
 	done
-	exhausted "$name $options"
+	exhausted "$name $options" $n 3000
 	same "$name $options: without a failure it loads" 0 $status
 	same "$name $options: with $hits failures, loading is refused $refused times and leaves nothing" 0 $failed
 	case $name in
@@ -306,6 +317,22 @@ gadget_bound() {
 	[ -z "$(cat /sys/kernel/config/usb_gadget/zero/UDC)" ]
 }
 some "binding a gadget" gadget_bound vudc_bind zero
+
+# Giving it a connection.
+socat TCP-LISTEN:9999,fork,reuseaddr 'EXEC:sleep 1000000' 2>/dev/null &
+silent=$!
+wait_for 10 listening 9999
+vudc_given() {
+	[ "$1" != 0 ] || { vudc_is 0 2 || return 1; write -1 $VUDC.0/usbip_sockfd; }
+	exec 5>&- 5<>/dev/tcp/127.0.0.1/9999
+	wait_for 20 vudc_is 0 1
+}
+vudc_bind zero
+exec 5<>/dev/tcp/127.0.0.1/9999
+some "usbip_sockfd of a gadget" vudc_given write 5 $VUDC.0/usbip_sockfd
+exec 5>&-
+kill $silent
+pkill -x sleep
 gadget_remove zero
 check "usbip-vudc unloads" within 30 rmmod usbip-vudc
 unload

@@ -39,17 +39,23 @@ again() {
 for row in '-t 15 -c 1 -s 4096 -g 2' '-t 16 -c 1 -s 4096 -g 2'; do
 	# A connection keeps the memory of its transfers.
 	again || die "no connection"
-	hits=0 failed=0
+	hits=0 failed=0 misses=0
 	for ((n = 1; n < 60; n++)); do
 		# shellcheck disable=SC2086
 		works $n $row
 		worked=$?
-		[ -n "$FAULT_HIT" ] || break
+		if [ -z "$FAULT_HIT" ]; then
+			[ $worked != 0 ] || break
+			# The failure before may have cost the connection later.
+			[ $((misses += 1)) -lt 5 ] && again || { failed=$((failed + 1)); break; }
+			n=$((n - 1))
+			continue
+		fi
 		hits=$((hits + 1))
 		# shellcheck disable=SC2086
 		[ $worked = 0 ] || works 0 $row || { again && works 0 $row; } || failed=$((failed + 1))
 	done
-	exhausted "submit ($row)"
+	exhausted "submit ($row)" $n 60
 	same "submit ($row): works again after each of $hits failures" 0 $failed
 	check "submit ($row): allocations failed" test $hits != 0
 done

@@ -29,7 +29,7 @@ for ((n = 1; n < 100; n++)); do
 	{ wait_for 20 ports_free && wait_for 10 unused usbip-ux; } || failed=$((failed + 1))
 	[ -n "$FAULT_HIT" ] || break
 done
-exhausted "opening and attaching"
+exhausted "opening and attaching" $n 100
 same "opening and attaching: $((n - 1)) allocations, $refused of them refused it" 0 $failed
 check "some of them are needed" test $refused -gt 3
 same "without a failure it works" 0 $status
@@ -64,7 +64,7 @@ check "without a failure it works" work
 # fails_in NAME COMMAND..: in the process that the command says, one allocation after the other, until it has no
 # more of them, or enough was seen
 fails_in() {
-	local name=$1 n before pid hits=0 ended=0 failed=0
+	local name=$1 n before pid worked hits=0 ended=0 failed=0
 	shift
 	for ((n = 1; n <= 8; n++)); do
 		{ [ -n "$(ports_used)" ] && host_is "$id" 2; } || again || { failed=$((failed + 1)); continue; }
@@ -73,9 +73,10 @@ fails_in() {
 		before=$FAULT_COUNT
 		arm $n "$pid" || { failed=$((failed + 1)); again; continue; }
 		work
+		worked=$?
 		faults_since "$before"
 		disarm "$pid"
-		[ -n "$FAULT_HIT" ] || break
+		[ -n "$FAULT_HIT" ] || { [ $worked = 0 ] || failed=$((failed + 1)); break; }
 		hits=$((hits + 1))
 		[ -e "/proc/$pid" ] || ended=$((ended + 1))
 		# What failed may have cost the device; the next connection has it again.

@@ -53,6 +53,7 @@ same "exactly one set is there" "$set" "$(ls -A $tree/updates | xargs)"
 modprobe -r vhci-hcd
 check "modprobe loads the Rust vhci-hcd" loaded_is rust
 check "modprobe loads the Rust usbip-host" modprobe usbip-host
+check "it has a version" test -s /sys/module/vhci_hcd/version
 same "the version that modinfo shows is the one in use" "$(modinfo -F version vhci-hcd)" "$(cat /sys/module/vhci_hcd/version 2>/dev/null)"
 check "they unload" modprobe -r vhci-hcd usbip-host
 check "installing again is fine" make -s install MODULES=/src/built 2>/dev/null

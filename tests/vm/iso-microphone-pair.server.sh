@@ -17,6 +17,7 @@ socat -u TCP-LISTEN:5000,reuseaddr CREATE:/tmp/recorded &
 receiver=$!
 signal exported >/dev/null
 await client-exit 300
+wait_for 30 not kill -0 $receiver || kill $receiver
 check "the recording is known" wait $receiver
 check "every sample recorded as sent" pcm within /tmp/spoken /tmp/recorded
 check "the client's end frees the microphone" wait_for 20 host_is "$id" 1

@@ -18,6 +18,7 @@ socat -u TCP-LISTEN:5000,reuseaddr CREATE:/tmp/clip &
 receiver=$!
 signal exported >/dev/null
 await client-exit 400
+wait_for 30 not kill -0 $receiver || kill $receiver
 check "the clip is known" wait $receiver
 check "the client's end frees the card" wait_for 20 host_is "$id" 1
 check "unbind" within 20 usbip unbind -b "$id" 2>/dev/null

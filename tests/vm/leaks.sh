@@ -46,9 +46,19 @@ by_rmmod() {
 by_silence() {
 	fdwrite -w 60 unix-stream $VHCI/attach '15 {} 65538 5' && sleep 0.3 && echo 15 >$VHCI/detach && wait_for 20 ports_free && wait_for 10 threads_gone
 }
-# A request for memory, and then nothing more: the server gives all of it back.
+# A write of 1 MiB to endpoint 2, and then nothing more: the server gives the memory for it back.
 by_half_request() {
-	bind "$id" && wait_for 20 host_is "$id" 1 && fdwrite -w 1 unix-stream "$USB/$id/usbip_sockfd" '{}\n' && wait_for 20 host_is "$id" 1
+	local devid status
+	bind "$id" && wait_for 20 host_is "$id" 1 || return
+	devid=$((($(<"$USB/$id/busnum") << 16) + $(<"$USB/$id/devnum")))
+	# shellcheck disable=SC2059
+	printf "$(printf %08x 1 1 $devid 0 2 0 1048576 0 0 0 0 0 | sed 's/../\\x&/g')" >/tmp/half
+	socat -u OPEN:/tmp/half TCP-LISTEN:9997,reuseaddr &
+	wait_for 10 listening 9997 && exec 5<>/dev/tcp/127.0.0.1/9997 || return
+	echo 5 >"$USB/$id/usbip_sockfd"
+	status=$?
+	exec 5>&-
+	[ $status = 0 ] && wait $! && wait_for 20 host_is "$id" 1 && wait_for 10 threads_gone
 }
 
 # All ways, or those of the command line.

@@ -28,6 +28,11 @@ pm() {
 }
 check "the kernel tests suspending" grep -q devices /sys/power/pm_test
 
+# works: the imported Gadget Zero answers; testusb itself is content with a case that fails
+works() {
+	grep -q 'test 9,.*secs' <(within 60 testusb -D "$node" -t 9 -c 5 2>&1)
+}
+
 # Nothing is imported, nothing exported.
 dmesg -c >/dev/null
 check "asleep and back with idle controllers" sleep_at devices
@@ -46,7 +51,7 @@ path=$(devices_on remote $ID | head -n 1)
 modprobe usbtest
 node=$(usbfs_node "$path")
 wait_for 20 test -e "$path/${path##*/}:3.0/driver"
-check "and works" testusb -D "$node" -t 9 -c 5
+check "and works" works
 rmmod usbtest
 
 # The imported device sleeps by itself when nobody uses it, and wakes when somebody does.
@@ -55,7 +60,7 @@ echo auto >"$path/power/control"
 check "an unused imported device falls asleep" wait_for 20 pm "$path" suspended
 modprobe usbtest
 wait_for 20 test -e "$path/${path##*/}:3.0/driver"
-check "it wakes up and works" testusb -D "$node" -t 9 -c 5
+check "it wakes up and works" works
 same "and is awake" active "$(cat "$path/power/runtime_status")"
 rmmod usbtest
 echo on >"$path/power/control"

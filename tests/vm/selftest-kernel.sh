@@ -29,6 +29,7 @@ mv "$updates" "$updates.away"
 depmod
 same "first the modules of" C "$(whose)"
 selftest_run "$id" >/tmp/c.log
+check "the C modules are gone" test ! -e /sys/module/usbip_core
 mv "$updates.away" "$updates"
 depmod
 same "then the modules of" ours "$(whose)"

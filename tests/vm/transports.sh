@@ -38,6 +38,7 @@ for kind in unix-stream tcp-connected vsock ktls; do
 	check "$kind: the server's side ends as well" wait_for 20 host_is "$id" 1
 	check "$kind: the port is free" wait_for 20 ports_free
 	check "$kind: no thread is left" wait_for 10 threads_gone
+	check "$kind: the device is gone at first" wait_for 20 not has_remote $ID
 
 	same "$kind: again" "ok ok" "$(connect $kind)"
 	check "$kind: the device is there again" wait_for 30 has_remote $ID

@@ -116,13 +116,14 @@ import() {
 	# Without what this shell has as its third, the descriptors are 3 and 4.
 	same "$1: both sides take a socket" "ok ok" "$(fdwrite unix-stream $A "$port {} $((0x$devid)) $3" "$path/usbip_sockfd" '{}\n' 3<&- | cut -d' ' -f1 | xargs)"
 	check "$1: it is in use" wait_for 20 in_use "$port"
+	wait_for 20 has_remote 0525:a4a0
 	remote=$(devices_on remote 0525:a4a0 | tail -n 1)
 	row=$(printf '%s  %04u 006 %03u %s 000003 %s' "$4" "$port" "$3" "$devid" "$(basename "$remote")")
 }
 import 480 0 3 hs
 check "the table with a high-speed device" cmp <(idle 0 | sed "s/^hs  0000.*/$row/") $VHCI/status
 echo 0 >$D
-wait_for 20 ports_free
+wait_for 20 ports_free && wait_for 20 no_imports
 import 5000 18 5 ss
 check "the table with a SuperSpeed device" cmp <(idle 0 | sed "s/^ss  0018.*/$row/") $VHCI/status
 echo 18 >$D

@@ -33,7 +33,7 @@ runs() {
 # carried NAME PLAYER RECORDER FIRST FRAMES: the clip arrives; FIRST is the node that has to run before the other one
 # begins, FRAMES are recorded
 carried() {
-	local name=$1 player recorder first second
+	local name=$1 player recorder first second hung=0
 	player=$2 recorder=$3
 	pcm make /tmp/clip 2 $CLIP
 	rm -f /tmp/record
@@ -50,7 +50,9 @@ carried() {
 		within 100 pcm record "$recorder" 2 "$5" /tmp/record &
 		second=$!
 	fi
-	wait $first $second
+	wait $first || hung=$((hung + $? / 137))
+	wait $second || hung=$((hung + $? / 137))
+	same "$name: neither program hangs" 0 $hung
 	! in_time || check "$name: every sample" pcm within /tmp/record /tmp/clip
 }
 # The device's side has no clock of its own: it begins first, and moves while the host does. So the host records until

@@ -21,10 +21,12 @@ start_usbipd_device || die "usbipd does not start"
 # begin WHAT [OPTION]: the program, its gadget, its host
 begin() {
 	mount -t functionfs echo /tmp/ffs
+	# Nobody is to read what the one before has said.
+	: >/tmp/said
 	ffs /tmp/ffs ${2:+"$2"} >/tmp/said &
 	program=$!
 	check "$1: the program is ready" wait_for 20 grep -q ready /tmp/said
-	vudc_bind echo
+	vudc_bind echo || die "$1: not bound"
 	vudc_attach 0 $ID || die "$1: attach failed"
 	path=$(devices_on remote $ID | head -n 1)
 	node=$(usbfs_node "$path")

@@ -44,4 +44,5 @@ check "unloads again" within 30 rmmod usbip-vudc
 gadget_remove sound
 # Nobody is there then who could free what was never given back.
 check "usbip-core unloads in any case" within 30 rmmod usbip-core
+check "and says what it keeps" logged "$LEFT"
 finish

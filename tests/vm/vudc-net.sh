@@ -51,6 +51,9 @@ check "a copy to the device" cmp /tmp/blob /tmp/uploaded
 errors() {
 	cat "/sys/class/net/$near/statistics/"[rt]x_errors | xargs
 }
+sent() {
+	cat "/sys/class/net/$near/statistics/tx_packets"
+}
 before=$(errors)
 for _ in 1 2 3 4 5; do
 	in_device ip link set "$far" down
@@ -64,6 +67,7 @@ flood() {
 	done
 }
 : >/tmp/flooding
+calm=$(sent)
 TO=10.9.0.1 flood env &
 TO=10.9.0.2 flood in_device &
 # The debug kernel takes its time for each.
@@ -75,6 +79,8 @@ for _ in $(seq $rounds); do
 done
 rm /tmp/flooding
 wait
+flooded=$(($(sent) - calm))
+check "there was load: $flooded packets" test $flooded -gt 100
 check "the other end answers after it went under load" wait_for 60 ping -c 1 -W 5 10.9.0.1
 same "errors of the near end meanwhile" "$before" "$(errors)"
 

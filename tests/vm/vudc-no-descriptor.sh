@@ -20,6 +20,8 @@ said_bound() {
 }
 # silent: a gadget that answers nothing
 silent() {
+	# Nobody is to read what the one before has said.
+	: >/tmp/rawbind
 	rawbind usbip-vudc usbip-vudc.0 >/tmp/rawbind 2>&1 &
 	RAWBIND=$!
 	check "$1: a gadget without a descriptor is bound" wait_for 20 said_bound
