@@ -64,22 +64,22 @@ impl platform::Driver for Vhci {
         self.fleet.remove(id);
     }
 
+    /// The devices behind a controller are to notice nothing when it refuses: once its root hubs sleep, a driver that
+    /// submits a transfer again is refused for good.
+    fn prepare(&self, device: &Device) -> Result {
+        match self.controller(device) {
+            Some(controller) => may_suspend(&controller, device.as_ref()),
+            None => Ok(()),
+        }
+    }
+
     fn suspend(&self, device: &Device) -> Result {
         let Some(controller) = self.controller(device) else {
             return Ok(());
         };
-        let connected = controller.connected();
         let device: &device::Device = device.as_ref();
-        if connected > 0 {
-            let plural = if connected == 1 { "" } else { "s" };
-            dev_info!(
-                device,
-                "We have {} active connection{}. Do not suspend.\n",
-                connected,
-                plural
-            );
-            return Err(EBUSY);
-        }
+        // Threads of the kernel may have attached a device meanwhile.
+        may_suspend(&controller, device)?;
         dev_info!(device, "suspend vhci_hcd\n");
         controller.set_accessible(false);
         Ok(())
@@ -92,4 +92,24 @@ impl platform::Driver for Vhci {
         }
         Ok(())
     }
+}
+
+/// Whether a controller may be suspended: only while it has no connections, which would not survive it.
+///
+/// # Errors
+///
+/// `EBUSY`.
+fn may_suspend(controller: &Controller, device: &device::Device) -> Result {
+    let connected = controller.connected();
+    if connected == 0 {
+        return Ok(());
+    }
+    let plural = if connected == 1 { "" } else { "s" };
+    dev_info!(
+        device,
+        "We have {} active connection{}. Do not suspend.\n",
+        connected,
+        plural
+    );
+    Err(EBUSY)
 }

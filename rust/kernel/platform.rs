@@ -70,7 +70,16 @@ pub trait Driver: Send + Sync + 'static {
     /// Lets go of a device.
     fn remove(&self, device: &Device);
 
-    /// Prepares for system suspend.
+    /// The system is about to suspend, and no device has been told so far.
+    ///
+    /// # Errors
+    ///
+    /// The system does not suspend, and no device notices that it was to.
+    fn prepare(&self, _device: &Device) -> Result {
+        Ok(())
+    }
+
+    /// Prepares for system suspend. What is behind the device sleeps already.
     ///
     /// # Errors
     ///
@@ -104,6 +113,18 @@ unsafe impl<T: Driver> Send for Registration<T> {}
 unsafe impl<T: Driver> Sync for Registration<T> {}
 
 impl<T: Driver> Registration<T> {
+    /// What is called for suspending to memory, and around the image of hibernation.
+    const SLEEP: bindings::dev_pm_ops = bindings::dev_pm_ops {
+        prepare: Some(prepare_callback::<T>),
+        suspend: Some(suspend_callback::<T>),
+        resume: Some(resume_callback::<T>),
+        freeze: Some(suspend_callback::<T>),
+        thaw: Some(resume_callback::<T>),
+        poweroff: Some(suspend_callback::<T>),
+        restore: Some(resume_callback::<T>),
+        ..pin_init::zeroed()
+    };
+
     /// Registers a driver with its data.
     ///
     /// # Errors
@@ -123,11 +144,10 @@ impl<T: Driver> Registration<T> {
                 let mut driver = bindings::platform_driver {
                     probe: Some(probe_callback::<T>),
                     remove: Some(remove_callback::<T>),
-                    suspend: Some(suspend_callback::<T>),
-                    resume: Some(resume_callback::<T>),
                     ..Default::default()
                 };
                 driver.driver.name = T::NAME.as_char_ptr();
+                driver.driver.pm = &Self::SLEEP;
                 // SAFETY: `slot` is ours to write.
                 unsafe { slot.write(driver) };
                 // SAFETY: The driver stays where it is until `drop` has unregistered it.
@@ -194,17 +214,35 @@ unsafe extern "C" fn remove_callback<T: Driver>(device: *mut bindings::platform_
     data.remove(device);
 }
 
+/// As [`parts`], of the device inside of the platform device.
+///
+/// # Safety
+///
+/// `device` must be that of a platform device that [`parts`] may be called for.
+unsafe fn parts_of<'a, T: Driver>(device: *mut bindings::device) -> (&'a Device, &'a T) {
+    // SAFETY: By the caller's promise.
+    unsafe { parts(container_of!(device, bindings::platform_device, dev)) }
+}
+
+/// Called by the driver core before it suspends anything.
+///
+/// # Safety
+///
+/// As for [`parts_of`].
+unsafe extern "C" fn prepare_callback<T: Driver>(device: *mut bindings::device) -> c_int {
+    // SAFETY: By this function's requirements.
+    let (device, data) = unsafe { parts_of::<T>(device) };
+    from_result(|| data.prepare(device).map(|()| 0))
+}
+
 /// Called by the driver core when it suspends.
 ///
 /// # Safety
 ///
-/// As for [`parts`].
-unsafe extern "C" fn suspend_callback<T: Driver>(
-    device: *mut bindings::platform_device,
-    _state: bindings::pm_message_t,
-) -> c_int {
+/// As for [`parts_of`].
+unsafe extern "C" fn suspend_callback<T: Driver>(device: *mut bindings::device) -> c_int {
     // SAFETY: By this function's requirements.
-    let (device, data) = unsafe { parts::<T>(device) };
+    let (device, data) = unsafe { parts_of::<T>(device) };
     from_result(|| data.suspend(device).map(|()| 0))
 }
 
@@ -212,10 +250,10 @@ unsafe extern "C" fn suspend_callback<T: Driver>(
 ///
 /// # Safety
 ///
-/// As for [`parts`].
-unsafe extern "C" fn resume_callback<T: Driver>(device: *mut bindings::platform_device) -> c_int {
+/// As for [`parts_of`].
+unsafe extern "C" fn resume_callback<T: Driver>(device: *mut bindings::device) -> c_int {
     // SAFETY: By this function's requirements.
-    let (device, data) = unsafe { parts::<T>(device) };
+    let (device, data) = unsafe { parts_of::<T>(device) };
     from_result(|| data.resume(device).map(|()| 0))
 }
 
