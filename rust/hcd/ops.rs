@@ -208,6 +208,9 @@ impl<T: RootHub> Ops<T> {
         unsafe {
             (*hcd).power_budget = 0;
             bindings::usb_hcd::set_uses_new_polling_raw(hcd, 1);
+            // No peer can say that its device wants to be woken. So usbcore does not let those sleep whose drivers
+            // count on it.
+            bindings::usb_hcd::set_cant_recv_wakeups_raw(hcd, 1);
             #[cfg(CONFIG_USB_OTG)]
             {
                 (*hcd).self_.otg_port = 1;

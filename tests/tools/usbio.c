@@ -5,7 +5,7 @@
  *     usbio /dev/bus/usb/001/002 claim:0 out:0x02:00ff in:0x81:512
  *
  * claim:INTERFACE and release:INTERFACE take it and give it back, out:ENDPOINT:HEX sends bytes, in:ENDPOINT:LENGTH
- * reads at most so many and prints them as one line of hex. The first step that fails ends it, with its errno.
+ * reads at most so many and prints them as one line of hex, control:HEX sends a setup packet without data. The first step that fails ends it, with its errno.
  *
  *     usbio /dev/bus/usb/001/002 claim:0 map:4096 submit:0x81 'run:rmmod vhci-hcd' unmap
  *
@@ -68,6 +68,19 @@ static int unhex(const char *text)
 	return *text ? -1 : count;
 }
 
+static int control(int fd, const char *setup)
+{
+	struct usbdevfs_ctrltransfer transfer = { .timeout = TIMEOUT_MS };
+
+	/* The setup packet is little-endian, and so is every machine that this is built for. */
+	if (unhex(setup) != 8) {
+		errno = EINVAL;
+		return -1;
+	}
+	memcpy(&transfer, buffer, 6);
+	return ioctl(fd, USBDEVFS_CONTROL, &transfer);
+}
+
 static int step(int fd, char *text)
 {
 	char *name = strtok(text, ":"), *first = strtok(NULL, ":"), *second = strtok(NULL, "");
@@ -78,6 +91,8 @@ static int step(int fd, char *text)
 		return ioctl(fd, USBDEVFS_CLAIMINTERFACE, &number);
 	if (first && !strcmp(name, "release"))
 		return ioctl(fd, USBDEVFS_RELEASEINTERFACE, &number);
+	if (first && !strcmp(name, "control"))
+		return control(fd, first) < 0 ? -1 : 0;
 	if (first && !strcmp(name, "map"))
 		return map(fd, number);
 	if (first && !strcmp(name, "submit"))
