@@ -267,6 +267,10 @@ impl Incoming {
                         self.wire.answer(urb.finish(Status::NODEV));
                         return Ok(());
                     }
+                    Outcome::Refused(status) => {
+                        self.wire.answer(urb.finish(status));
+                        return Ok(());
+                    }
                     Outcome::Failed => {}
                 }
             }

@@ -10,7 +10,11 @@ use kernel::{
     prelude::*, //
 };
 
-use usbip_kernel::ratelimit::RateLimit;
+use usbip_kernel::{
+    errno,
+    ratelimit::RateLimit, //
+};
+use usbip_proto::Status;
 use usbip_usb::{
     Device,
     LockedDevice, //
@@ -24,6 +28,7 @@ mod code {
     pub(super) const TO_PORT: u8 = 0x23;
     pub(super) const CLEAR_FEATURE: u8 = 1;
     pub(super) const SET_FEATURE: u8 = 3;
+    pub(super) const SET_ADDRESS: u8 = 5;
     pub(super) const SET_CONFIGURATION: u8 = 9;
     pub(super) const SET_INTERFACE: u8 = 11;
     pub(super) const ENDPOINT_HALT: u16 = 0;
@@ -41,6 +46,9 @@ pub(crate) enum Tweak {
     SetConfiguration { value: u16 },
     /// `SET_FEATURE(PORT_RESET)`, by which the importing machine asks for a reset.
     Reset,
+    /// `SET_ADDRESS`. Addresses are each machine's own: passed on, it would be lost to this one, or answer in the
+    /// place of its neighbour.
+    SetAddress,
 }
 
 /// What became of it.
@@ -49,6 +57,9 @@ pub(crate) enum Outcome {
     Done,
     /// It did not, and says nothing of the device: the request is passed on as it is.
     Failed,
+    /// This machine cannot do it, such as for want of bandwidth. A device that did it all the same would have other
+    /// endpoints than this machine knows of.
+    Refused(Status),
     /// The device goes away.
     Gone,
 }
@@ -69,6 +80,7 @@ impl Tweak {
             }),
             (code::TO_DEVICE, code::SET_CONFIGURATION) => Some(Self::SetConfiguration { value }),
             (code::TO_PORT, code::SET_FEATURE) if value == code::PORT_RESET => Some(Self::Reset),
+            (code::TO_DEVICE, code::SET_ADDRESS) => Some(Self::SetAddress),
             _ => None,
         }
     }
@@ -83,6 +95,7 @@ impl Tweak {
         leaving: impl Fn() -> bool,
     ) -> Outcome {
         let result = match self {
+            Self::SetAddress => Ok(()),
             Self::ClearHalt { endpoint } => device.clear_halt(endpoint),
             _ => match device.try_lock_until(leaving) {
                 Some(locked) => self.run_locked(&locked),
@@ -92,13 +105,20 @@ impl Tweak {
         self.report(device, log, result);
         match result {
             Ok(()) => Outcome::Done,
-            Err(_) => Outcome::Failed,
+            Err(error) => match self {
+                Self::SetInterface { .. } | Self::SetConfiguration { .. }
+                    if error == ENOSPC || error == ENOMEM || error == errno::ehostunreach() =>
+                {
+                    Outcome::Refused(Status::from_raw(error.to_errno()))
+                }
+                _ => Outcome::Failed,
+            },
         }
     }
 
     fn run_locked(self, device: &LockedDevice<'_>) -> Result {
         match self {
-            Self::ClearHalt { .. } => Ok(()),
+            Self::ClearHalt { .. } | Self::SetAddress => Ok(()),
             Self::SetInterface { number, setting } => device.set_interface(number, setting),
             Self::SetConfiguration { value } => device.set_configuration(value),
             Self::Reset => device.reset(),
@@ -139,7 +159,7 @@ impl Tweak {
                 setting,
                 error.to_errno()
             ),
-            (Self::SetConfiguration { .. }, Ok(())) => {}
+            (Self::SetConfiguration { .. }, Ok(())) | (Self::SetAddress, _) => {}
             (Self::SetConfiguration { value }, Err(error)) => {
                 if error != ENODEV {
                     dev_err!(

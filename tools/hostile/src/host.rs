@@ -112,6 +112,7 @@ const TESTS: &[Test<Devices>] = tests![
     memory::s9_requests_without_end,
     memory::s9_answers_that_nobody_reads,
     wire::s10_control_direction_is_that_of_the_setup_packet,
+    wire::s10_addresses_are_each_machines_own,
     wire::s10_control_length_is_that_of_the_setup_packet,
     wire::s11_endpoints_that_do_not_exist,
     wire::s12_iso_packet_counts,

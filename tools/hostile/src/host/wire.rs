@@ -249,6 +249,23 @@ pub(crate) fn s10_control_length_is_that_of_the_setup_packet(devices: &mut Devic
     Ok(())
 }
 
+/// `SET_ADDRESS` of a client would make a device answer in the place of another one, or not at all.
+pub(crate) fn s10_addresses_are_each_machines_own(devices: &mut Devices) -> Result {
+    for busid in devices.all() {
+        let mut client = connect(busid)?;
+        for address in [1, 2, 99, 127] {
+            let set = Transfer::control_out(setup(0x00, 5, address, 0, 0), &[]);
+            same(
+                "address",
+                Status::OK,
+                transfer(&mut client, &set)?.reply.status,
+            )?;
+            well_served(&mut client, busid)?;
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn s11_endpoints_that_do_not_exist(devices: &mut Devices) -> Result {
     for busid in devices.all() {
         let mut client = connect(busid)?;
