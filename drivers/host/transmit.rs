@@ -65,9 +65,20 @@ pub(crate) struct Outgoing {
     sending: UrbQueue<Request>,
     /// The headers and packet descriptors of what is being sent, one behind the other.
     headers: KVVec<u8>,
-    /// Whether memory of transfers is kept that have been answered.
-    keeps_spares: bool,
+    /// What memory of transfers is kept that have been answered.
+    spares: Kept,
     log: RateLimit,
+}
+
+/// Memory of answered transfers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// There is none.
+    None,
+    /// There is some, and nothing was answered since the last tick.
+    Unused,
+    /// Something was answered since the last tick.
+    Used,
 }
 
 impl Outgoing {
@@ -79,7 +90,7 @@ impl Outgoing {
             backlog: UrbQueue::default(),
             sending: UrbQueue::default(),
             headers: KVVec::new(),
-            keeps_spares: false,
+            spares: Kept::None,
             log: RateLimit::new(),
         }
     }
@@ -200,20 +211,26 @@ impl Transmit for Outgoing {
         while let Some(urb) = self.sending.pop() {
             bytes = bytes.wrapping_add(urb.context().cost());
             self.wire.spares().keep(urb);
-            self.keeps_spares = true;
+            self.spares = Kept::Used;
         }
         self.wire.release(bytes);
         Ok(())
     }
 
     fn needs_ticks(&self) -> bool {
-        self.keeps_spares
+        self.spares != Kept::None
     }
 
-    /// Nobody waits for a client. A device that is not used keeps no memory.
+    /// Nobody waits for a client. A device that is not used keeps no memory; that of a stream must not be given up in
+    /// the middle of it, since pieces so large may not be had again.
     fn tick(&mut self) -> bool {
-        self.wire.spares().clear();
-        self.keeps_spares = false;
+        self.spares = match self.spares {
+            Kept::Used => Kept::Unused,
+            Kept::Unused | Kept::None => {
+                self.wire.spares().clear();
+                Kept::None
+            }
+        };
         false
     }
 }
