@@ -53,7 +53,8 @@ pub(crate) fn attach(fleet: &Fleet, text: &[u8]) -> Result {
         .map_err(refused)?;
     let device: &Device = session.role().root().device();
     let transport = usbip_core::open(request.line.fd())
-        .inspect_err(|_| dev_err!(device, "failed to lookup sock\n"))?;
+        .inspect_err(|_| dev_err!(device, "failed to lookup sock\n"))
+        .map_err(|_| EINVAL)?;
 
     match plug(&session, &request, &transport) {
         Ok(()) => Ok(()),
