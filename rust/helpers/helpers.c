@@ -131,6 +131,19 @@ void usbip_helper_memalloc_noio_restore(unsigned int flags)
 	memalloc_noio_restore(flags);
 }
 
+unsigned int usbip_helper_memalloc_noio_leave(void)
+{
+	unsigned int left = current->flags & PF_MEMALLOC_NOIO;
+
+	current->flags &= ~left;
+	return left;
+}
+
+void usbip_helper_memalloc_noio_return(unsigned int left)
+{
+	current->flags |= left;
+}
+
 void *usbip_helper_kmalloc(size_t size, gfp_t flags)
 {
 	return kmalloc(size, flags);

@@ -57,6 +57,32 @@ impl NoIo {
     }
 }
 
+/// Runs `allocate`, which may start I/O to get memory, whatever scope the thread is in.
+///
+/// Without I/O the kernel does not move memory about to make a large piece: it says that there is none as soon as all that
+/// is free is small. This is for pieces that no block device can wait for.
+pub fn with_io<T>(allocate: impl FnOnce() -> T) -> T {
+    let _outside = Outside {
+        // SAFETY: Changes a flag of the calling thread only.
+        left: unsafe { helpers::usbip_helper_memalloc_noio_leave() },
+        _thread: NotThreadSafe,
+    };
+    allocate()
+}
+
+/// The scope is left until this is dropped.
+struct Outside {
+    left: c_uint,
+    _thread: NotThreadSafe,
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        // SAFETY: `left` is what leaving gave in this thread, as the value cannot change threads.
+        unsafe { helpers::usbip_helper_memalloc_noio_return(self.left) };
+    }
+}
+
 impl Drop for NoIo {
     fn drop(&mut self) {
         // SAFETY: `before` is what this thread's `save` gave, as the value cannot change threads.

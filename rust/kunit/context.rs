@@ -10,7 +10,10 @@ mod tests {
     use pin_init::stack_pin_init;
     use usbip_kernel::{
         bh::BottomHalvesOff,
-        mem::NoIo,
+        mem::{
+            with_io,
+            NoIo, //
+        },
         module_ref::ModuleRef,
         new_spinlock_irq, //
     };
@@ -20,6 +23,7 @@ mod tests {
         let outer = NoIo::enter();
         let inner = NoIo::enter();
         drop(KBox::new([0_u8; 64], GFP_KERNEL)?);
+        drop(with_io(|| KBox::new([0_u8; 64], GFP_KERNEL))?);
         drop(inner);
         drop(KBox::new([0_u8; 64], GFP_KERNEL)?);
         drop(outer);

@@ -13,9 +13,12 @@ use kernel::{
     prelude::*, //
 };
 
-use usbip_kernel::bindings::{
-    usbip_helper_kmalloc,
-    usbip_helper_sg_virt, //
+use usbip_kernel::{
+    bindings::{
+        usbip_helper_kmalloc,
+        usbip_helper_sg_virt, //
+    },
+    mem::with_io, //
 };
 
 use crate::spares::Spares;
@@ -46,6 +49,10 @@ const TRY: bindings::gfp_t = INSIST | 1 << bindings::___GFP_NORETRY_BIT;
 
 /// Lengths come from elsewhere: that there is no memory for one is not worth a stack trace.
 pub(crate) const INSIST: bindings::gfp_t = bindings::GFP_KERNEL | bindings::__GFP_NOWARN;
+
+/// For what no block device waits for: memory may be moved about to make a large piece, but what a file system is in the
+/// middle of is let alone.
+const COMPACT: bindings::gfp_t = INSIST & !(1 << bindings::___GFP_FS_BIT);
 
 /// Where a transfer's data lies.
 pub(crate) enum Buffer {
@@ -87,6 +94,18 @@ impl Buffer {
                 Scattered::new(length, scatter.max_entries).map(Self::Scattered)
             }
             _ => Flat::new(length, INSIST).map(Self::Flat),
+        }
+    }
+
+    /// Gets `length` bytes in one piece for an isochronous endpoint, behind which there is no block device. A camera's
+    /// transfers are large, no controller takes them in several pieces, and drivers give up a stream that finds no memory.
+    pub(crate) fn isochronous(length: usize, spares: Option<&Spares>) -> Result<Self> {
+        if length == 0 {
+            return Ok(Self::Empty);
+        }
+        match spares.and_then(|spares| spares.take(length)) {
+            Some(flat) => Ok(Self::Flat(flat)),
+            None => with_io(|| Flat::new(length, COMPACT)).map(Self::Flat),
         }
     }
 

@@ -246,11 +246,13 @@ impl<C: Complete> Urb<Idle, C> {
         let buffer = if inline {
             Buffer::Empty
         } else {
-            let scatter = match endpoint.kind() {
-                TransferKind::Bulk => device.scatter(&endpoint),
-                _ => None,
-            };
-            Buffer::new(length, scatter, spares)?
+            match endpoint.kind() {
+                TransferKind::Bulk => Buffer::new(length, device.scatter(&endpoint), spares)?,
+                TransferKind::Isochronous => Buffer::isochronous(length, spares)?,
+                TransferKind::Control | TransferKind::Interrupt => {
+                    Buffer::new(length, None, spares)?
+                }
+            }
         };
 
         // SAFETY: May be called with any size; the callers may sleep.
