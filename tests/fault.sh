@@ -256,6 +256,6 @@ settled() {
 
 # threads_done NAME LEAST: what came of it
 threads_done() {
-	same "$1: ${HITS[$1]} failures, ${ENDS[$1]} connections ended, and it works again" 0 "${FAILS[$1]:-0}"
+	same "$1: ${HITS[$1]:-0} failures, ${ENDS[$1]:-0} connections ended, and it works again" 0 "${FAILS[$1]:-0}"
 	check "$1: allocations failed" test "${HITS[$1]:-0}" -ge "$2"
 }
